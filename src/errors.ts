@@ -1,0 +1,300 @@
+/**
+ * The table of errors: one class per code, facts as fields, a message that says what to do next.
+ * Owns no policy: whether an error trips a breaker or is retried is decided in resilience/ and supervision/.
+ */
+import type { ExitFacts } from './types.ts';
+
+const BRAND = Symbol.for('chameleon-supervisor.error');
+
+/** Where an error belongs; every part may be unknown. */
+export interface ErrorSubject {
+  plugin?: string;
+  version?: string;
+  method?: string;
+}
+
+export interface Issue {
+  /** Path of the offending value, such as `plugins.hello.concurrency`. */
+  path: string;
+  message: string;
+}
+
+/** An error that the plugin threw, as far as it could be carried over. */
+export interface RemoteError {
+  name: string;
+  message: string;
+  stack?: string;
+  code?: string | number;
+  data?: unknown;
+  cause?: RemoteError;
+}
+
+type Phase = 'spawn' | 'handshake' | 'import' | 'init' | 'health';
+
+export abstract class ChameleonError extends Error {
+  abstract readonly code: string;
+  readonly plugin: string | undefined;
+  readonly version: string | undefined;
+  readonly method: string | undefined;
+  /** Whether the same call may succeed later without anyone's doing. */
+  readonly retryable: boolean = false;
+
+  constructor(message: string, subject: ErrorSubject = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.plugin = subject.plugin;
+    this.version = subject.version;
+    this.method = subject.method;
+  }
+
+  get [BRAND](): true {
+    return true;
+  }
+
+  override get name(): string {
+    return this.constructor.name;
+  }
+
+  /** Every fact, for logs and for the control socket; `stack` is left out. */
+  toJSON(): Record<string, unknown> {
+    const { code, message, name } = this;
+    const cause = this.cause instanceof ChameleonError ? this.cause.toJSON() : this.cause instanceof Error ? { message: this.cause.message } : undefined;
+    return { name, code, message, ...Object.fromEntries(Object.entries(this).filter(([, value]) => value !== undefined)), cause };
+  }
+}
+
+/** True for every error of this library, also of another copy of it in the same process. */
+export function isChameleonError(value: unknown): value is ChameleonError {
+  return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
+}
+
+const listed = (issues: readonly Issue[]): string => issues.map((issue) => `\n  ${issue.path || '(root)'}: ${issue.message}`).join('');
+const named = (subject: ErrorSubject): string => `${subject.plugin ?? 'plugin'}${subject.version === undefined ? '' : `@${subject.version}`}`;
+const called = (subject: ErrorSubject): string => `${named(subject)}.${subject.method ?? '?'}`;
+const choices = (available: readonly string[]): string => (available.length === 0 ? 'none is there' : `there is ${available.slice(0, 20).join(', ')}`);
+
+/** How an exit reads in a message. */
+export function describeExit(exit: ExitFacts): string {
+  const how = exit.signal !== null ? `signal ${exit.signal}` : exit.code !== null ? `exit code ${exit.code}` : 'never started';
+  return `${exit.cause}, ${how}${exit.detail === null ? '' : `: ${exit.detail}`}`;
+}
+
+export class ConfigInvalidError extends ChameleonError {
+  readonly code = 'ERR_CONFIG_INVALID';
+  readonly issues: readonly Issue[];
+  constructor(issues: readonly Issue[], source = 'options') {
+    super(`${source}: ${issues.length} ${issues.length === 1 ? 'mistake' : 'mistakes'} to correct${listed(issues)}`);
+    this.issues = issues;
+  }
+}
+
+export class ManifestInvalidError extends ChameleonError {
+  readonly code = 'ERR_MANIFEST_INVALID';
+  readonly file: string;
+  readonly issues: readonly Issue[];
+  constructor(file: string, issues: readonly Issue[], subject: ErrorSubject = {}) {
+    super(`${file}: not a plugin that can be run${listed(issues)}`, subject);
+    this.file = file;
+    this.issues = issues;
+  }
+}
+
+abstract class LookupError extends ChameleonError {
+  readonly available: readonly string[];
+  constructor(message: string, subject: ErrorSubject, available: readonly string[]) {
+    super(`${message}; ${choices(available)}`, subject);
+    this.available = available;
+  }
+}
+
+export class PluginNotFoundError extends LookupError {
+  readonly code = 'ERR_PLUGIN_NOT_FOUND';
+  constructor(plugin: string, available: readonly string[]) {
+    super(`no plugin is named ${JSON.stringify(plugin)}`, { plugin }, available);
+  }
+}
+
+export class VersionNotFoundError extends LookupError {
+  readonly code = 'ERR_VERSION_NOT_FOUND';
+  readonly range: string;
+  constructor(plugin: string, range: string, available: readonly string[]) {
+    super(`no version of ${plugin} that fits ${JSON.stringify(range)}`, { plugin }, available);
+    this.range = range;
+  }
+}
+
+export class MethodNotFoundError extends LookupError {
+  readonly code = 'ERR_METHOD_NOT_FOUND';
+  constructor(subject: ErrorSubject, available: readonly string[]) {
+    super(`${named(subject)} has no method ${JSON.stringify(subject.method)}`, subject, available);
+  }
+}
+
+export class PluginExistsError extends ChameleonError {
+  readonly code = 'ERR_PLUGIN_EXISTS';
+  constructor(subject: ErrorSubject) {
+    super(`${named(subject)} is active already; reload() replaces its child, load() takes another version`, subject);
+  }
+}
+
+/** The child did not become ready. `hint` says what usually helps. */
+abstract class StartError extends ChameleonError {
+  readonly phase: Phase;
+  readonly exit: ExitFacts | null;
+  readonly stderrTail: string;
+  readonly hint: string;
+  constructor(what: string, subject: ErrorSubject, facts: { phase: Phase; exit?: ExitFacts | null; stderrTail?: string; hint: string; cause?: unknown }) {
+    const tail = facts.stderrTail ? `\n  last output: ${facts.stderrTail.trimEnd().split('\n').slice(-5).join('\n    ')}` : '';
+    super(`${named(subject)} ${what} (phase ${facts.phase})\n  hint: ${facts.hint}${tail}`, subject, facts.cause);
+    this.phase = facts.phase;
+    this.exit = facts.exit ?? null;
+    this.stderrTail = facts.stderrTail ?? '';
+    this.hint = facts.hint;
+  }
+}
+
+export class StartFailedError extends StartError {
+  readonly code = 'ERR_START_FAILED';
+}
+
+export class StartTimeoutError extends StartError {
+  readonly code = 'ERR_START_TIMEOUT';
+}
+
+export class HandshakeError extends StartError {
+  readonly code = 'ERR_HANDSHAKE';
+}
+
+export class ReloadFailedError extends ChameleonError {
+  readonly code = 'ERR_RELOAD_FAILED';
+  readonly from: string;
+  readonly to: string;
+  constructor(plugin: string, from: string, to: string, cause: unknown) {
+    super(`${plugin}: the switch from ${from} to ${to} was given up, ${from} still serves: ${cause instanceof Error ? cause.message : String(cause)}`, { plugin, version: to }, cause);
+    this.from = from;
+    this.to = to;
+  }
+}
+
+export class CallTimeoutError extends ChameleonError {
+  readonly code = 'ERR_CALL_TIMEOUT';
+  readonly timeoutMs: number;
+  /** `queued`: it never reached the plugin. `running`: it may have been executed. */
+  readonly phase: 'queued' | 'running';
+  override readonly retryable = true;
+  constructor(subject: ErrorSubject, timeoutMs: number, phase: 'queued' | 'running') {
+    super(`${called(subject)} was not answered within ${timeoutMs} ms (${phase === 'queued' ? 'it waited for a slot: raise concurrency or send less' : 'it was running: raise timeoutMs or look into the method'})`, subject);
+    this.timeoutMs = timeoutMs;
+    this.phase = phase;
+  }
+}
+
+export class CallCancelledError extends ChameleonError {
+  readonly code = 'ERR_CALL_CANCELLED';
+  constructor(subject: ErrorSubject, cause?: unknown) {
+    super(`${called(subject)} was cancelled by its caller`, subject, cause);
+  }
+}
+
+export class QueueFullError extends ChameleonError {
+  readonly code = 'ERR_QUEUE_FULL';
+  readonly limit: 'maxQueue' | 'maxQueueBytes';
+  readonly retryAfterMs: number;
+  override readonly retryable = true;
+  constructor(subject: ErrorSubject, limit: 'maxQueue' | 'maxQueueBytes', retryAfterMs: number) {
+    super(`${named(subject)} has no room for another call (${limit}); try again in ${retryAfterMs} ms`, subject);
+    this.limit = limit;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export class CircuitOpenError extends ChameleonError {
+  readonly code = 'ERR_CIRCUIT_OPEN';
+  readonly retryAfterMs: number;
+  override readonly retryable = true;
+  constructor(subject: ErrorSubject, retryAfterMs: number, state: 'open' | 'half-open' | 'isolated' = 'open') {
+    super(`${named(subject)} is refusing calls, its circuit is ${state}; ${state === 'isolated' ? 'an operator holds it open' : `try again in ${retryAfterMs} ms`}`, subject);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export class PluginUnavailableError extends ChameleonError {
+  readonly code = 'ERR_PLUGIN_UNAVAILABLE';
+  readonly state: string;
+  override readonly retryable: boolean;
+  constructor(subject: ErrorSubject, state: string, cause?: unknown) {
+    const why = cause instanceof Error ? `: ${cause.message}` : '';
+    super(`${named(subject)} is ${state}${state === 'failed' ? `, reload it once the reason is mended${why}` : why}`, subject, cause);
+    this.state = state;
+    this.retryable = state === 'starting' || state === 'restarting';
+  }
+}
+
+export class PluginCrashedError extends ChameleonError {
+  readonly code = 'ERR_PLUGIN_CRASHED';
+  readonly exit: ExitFacts;
+  readonly stderrTail: string;
+  /** Whether the plugin may have begun this call before it died. */
+  readonly maybeExecuted: boolean;
+  override readonly retryable = true;
+  constructor(subject: ErrorSubject, exit: ExitFacts, maybeExecuted: boolean) {
+    super(`${called(subject)}: the plugin's process ended during the call (${describeExit(exit)})${maybeExecuted ? '; it may have been executed' : ''}`, subject);
+    this.exit = exit;
+    this.stderrTail = exit.stderrTail;
+    this.maybeExecuted = maybeExecuted;
+  }
+}
+
+export class PluginThrewError extends ChameleonError {
+  readonly code = 'ERR_PLUGIN_THREW';
+  readonly remote: RemoteError;
+  constructor(subject: ErrorSubject, remote: RemoteError) {
+    super(`${called(subject)} threw ${remote.name}: ${remote.message}`, subject);
+    this.remote = remote;
+  }
+}
+
+export class ProtocolError extends ChameleonError {
+  readonly code = 'ERR_PROTOCOL';
+  readonly reason: string;
+  constructor(reason: string, subject: ErrorSubject = {}) {
+    super(`${named(subject)} broke the wire protocol: ${reason}`, subject);
+    this.reason = reason;
+  }
+}
+
+export class PayloadTooLargeError extends ChameleonError {
+  readonly code = 'ERR_PAYLOAD_TOO_LARGE';
+  readonly bytes: number;
+  readonly limit: number;
+  readonly path: 'arguments' | 'result';
+  constructor(subject: ErrorSubject, path: 'arguments' | 'result', bytes: number, limit: number) {
+    super(`${called(subject)}: the ${path} take ${bytes} bytes, maxMessageBytes allows ${limit}; send a reference, or raise the limit`, subject);
+    this.path = path;
+    this.bytes = bytes;
+    this.limit = limit;
+  }
+}
+
+export class NotSerializableError extends ChameleonError {
+  readonly code = 'ERR_NOT_SERIALIZABLE';
+  /** Where the value stands, such as `arguments[0].when` or `result.next`. */
+  readonly path: string;
+  constructor(subject: ErrorSubject, path: string, reason: string) {
+    super(`${called(subject)}: ${path} cannot be sent as JSON: ${reason}`, subject);
+    this.path = path;
+  }
+}
+
+export class FreeFailedError extends ChameleonError {
+  readonly code = 'ERR_FREE_FAILED';
+  constructor(subject: ErrorSubject, reason: string) {
+    super(`${named(subject)}: free() ${reason}; its child was stopped all the same`, subject);
+  }
+}
+
+export class SupervisorClosedError extends ChameleonError {
+  readonly code = 'ERR_SUPERVISOR_CLOSED';
+  constructor(subject: ErrorSubject = {}) {
+    super('the supervisor is closed; create another one', subject);
+  }
+}

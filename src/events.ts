@@ -1,0 +1,64 @@
+/**
+ * What happens in a supervisor, as one union on `kind`. Logs, metrics and the host subscribe; the core only emits.
+ */
+import { EventEmitter } from 'node:events';
+import type { ChameleonError } from './errors.ts';
+import type { BreakerState, ExitFacts, LogRecord } from './types.ts';
+
+interface Subject {
+  plugin: string;
+  version: string;
+}
+
+export type SupervisorEvent =
+  | ({ kind: 'instance-starting'; instance: string } & Subject)
+  | ({ kind: 'instance-ready'; instance: string; pid: number; startMs: number } & Subject)
+  | ({ kind: 'instance-stopped'; instance: string; exit: ExitFacts } & Subject)
+  | ({ kind: 'instance-crashed'; instance: string; exit: ExitFacts } & Subject)
+  | ({ kind: 'instance-start-failed'; instance: string; error: ChameleonError } & Subject)
+  | ({ kind: 'instance-replacing'; instance: string; reason: 'cancel-ignored' | 'memory-limit' } & Subject)
+  | ({ kind: 'restart-scheduled'; delayMs: number; restarts: number } & Subject)
+  | ({ kind: 'plugin-failed'; error: ChameleonError } & Subject)
+  | ({ kind: 'plugin-activated'; from: string | null } & Subject)
+  | ({ kind: 'reload-failed'; from: string; error: ChameleonError } & Subject)
+  | ({ kind: 'plugin-unloaded' } & Subject)
+  | ({ kind: 'drain-timeout'; calls: { id: number; method: string }[] } & Subject)
+  | ({ kind: 'free-failed'; error: ChameleonError } & Subject)
+  | ({ kind: 'breaker-changed'; from: BreakerState; to: BreakerState } & Subject)
+  | ({ kind: 'stray-answer'; instance: string; reason: string } & Subject)
+  | { kind: 'plugin-refused'; path: string; error: ChameleonError }
+  | { kind: 'orphans-swept'; pids: number[] }
+  | { kind: 'log'; record: LogRecord };
+
+export type EventOf<K extends SupervisorEvent['kind']> = Extract<SupervisorEvent, { kind: K }>;
+
+/** Sends an event up. Never throws. */
+export type Emit = (event: SupervisorEvent) => void;
+
+/** One entry for each kind, and `event` for all of them. */
+export type EventMap = { [K in SupervisorEvent['kind']]: [EventOf<K>] } & { event: [SupervisorEvent] };
+
+/** An emitter whose failing listener is the host's uncaught exception, never a broken supervisor. */
+export class EventHub extends EventEmitter<EventMap> {
+  protected publish(event: SupervisorEvent): void {
+    for (const name of [event.kind, 'event'] as const) {
+      if (this.listenerCount(name) === 0) continue;
+      try {
+        (this as EventEmitter).emit(name, event);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+/**
+ * What the telemetry of calls sees. Called on the call path: implementations neither throw nor allocate more than they must.
+ * `waitingMs` is negative when the call never left the queue.
+ */
+export interface CallObserver {
+  settled(plugin: string, version: string, method: string, code: string | null, waitingMs: number, runningMs: number): void;
+  retried(plugin: string, version: string, method: string): void;
+}

@@ -1,0 +1,189 @@
+/**
+ * `Content-Length` framing, both ways. Owns bytes and limits; knows nothing of streams, timers or JSON.
+ *
+ * 1. Nothing is allocated for a body before its length was checked.
+ * 2. Work is linear in the bytes pushed, however they are split.
+ * 3. The first violation is final: `push` throws, and must not be called again.
+ */
+
+export const MAX_HEADER_BYTES = 4096;
+const MAX_STRAY_LINE = 8192;
+const FIRST_BODY_BYTES = 65_536;
+const CR = 13;
+const LF = 10;
+const ZERO = 48;
+const NINE = 57;
+const PLAIN_HEADER = Buffer.from('Content-Length: ', 'latin1');
+const HEADER_END = Buffer.from('\r\n\r\n', 'latin1');
+const HEADER_NAMES = ['content-length', 'content-type'];
+
+export class FramingError extends Error {}
+
+/** The text of one frame. */
+export function frame(json: string): string {
+  return `Content-Length: ${Buffer.byteLength(json)}\r\n\r\n${json}`;
+}
+
+export interface FrameDecoderOptions {
+  maxMessageBytes: number;
+  onFrame(json: string): void;
+  /** Takes lines that stand between frames; without it such bytes are a violation. */
+  onStrayLine?(line: string): void;
+}
+
+export class FrameDecoder {
+  readonly #options: FrameDecoderOptions;
+  /** Bytes of an unfinished header or stray line. */
+  #head: Buffer | null = null;
+  #body: Buffer | null = null;
+  #bodyLength = 0;
+  #filled = 0;
+
+  constructor(options: FrameDecoderOptions) {
+    this.#options = options;
+  }
+
+  /** True while a frame has begun and not ended. A stray line without its end is no frame. */
+  get midFrame(): boolean {
+    if (this.#bodyLength > 0) return true;
+    if (this.#head === null) return false;
+    return this.#options.onStrayLine === undefined || (this.#head.length >= PLAIN_HEADER.length && looksLikeHeader(this.#head, 0));
+  }
+
+  /** The stream has ended: what was left of a stray line is one. */
+  end(): void {
+    if (this.#head !== null && !this.midFrame) this.#options.onStrayLine?.(this.#head.toString('utf8'));
+    this.#head = null;
+  }
+
+  /** Throws `FramingError`. */
+  push(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#bodyLength > 0) {
+        at = this.#fill(chunk, at);
+        continue;
+      }
+      if (this.#head !== null) {
+        // At most one header's worth of the chunk is copied behind the carried bytes, so one-byte writes stay cheap.
+        const carried = this.#head.length;
+        const joined = Buffer.concat([this.#head, chunk.subarray(at, at + MAX_STRAY_LINE)]);
+        this.#head = null;
+        const used = this.#headOrStray(joined, 0);
+        if (used === -1) {
+          if (at + MAX_STRAY_LINE < chunk.length) throw new FramingError('header is longer than 4096 bytes');
+          this.#head = joined;
+          return;
+        }
+        at += used - carried;
+        continue;
+      }
+      const next = this.#headOrStray(chunk, at);
+      if (next === -1) {
+        // A copy: the rest of a large chunk is not to be kept alive by a few bytes.
+        this.#head = Buffer.from(chunk.subarray(at));
+        return;
+      }
+      at = next;
+    }
+  }
+
+  /** Reads one header, or one stray line, from `at`; returns where it ended, or -1 when bytes are missing. */
+  #headOrStray(bytes: Buffer, at: number): number {
+    const plain = this.#plainHeader(bytes, at);
+    if (plain !== -1) return plain;
+    if (!looksLikeHeader(bytes, at)) return this.#stray(bytes, at);
+    const end = bytes.indexOf(HEADER_END, at);
+    if (end === -1) {
+      if (bytes.length - at > MAX_HEADER_BYTES) throw new FramingError(`header is longer than ${MAX_HEADER_BYTES} bytes`);
+      this.#checkLines(bytes, at);
+      return -1;
+    }
+    if (end - at > MAX_HEADER_BYTES) throw new FramingError(`header is longer than ${MAX_HEADER_BYTES} bytes`);
+    this.#begin(parseLength(bytes.toString('latin1', at, end)));
+    return end + HEADER_END.length;
+  }
+
+  /** The header as nearly everyone writes it, without making a string. -1 when it is anything else. */
+  #plainHeader(bytes: Buffer, at: number): number {
+    let i = at + PLAIN_HEADER.length;
+    if (i + 5 > bytes.length || bytes.compare(PLAIN_HEADER, 0, PLAIN_HEADER.length, at, i) !== 0) return -1;
+    let length = 0;
+    const digits = i;
+    for (; i < bytes.length && bytes[i]! >= ZERO && bytes[i]! <= NINE && i - digits < 10; i++) length = length * 10 + bytes[i]! - ZERO;
+    if (i === digits || i + 4 > bytes.length || (bytes[digits] === ZERO && i - digits > 1)) return -1;
+    if (bytes[i] !== CR || bytes[i + 1] !== LF || bytes[i + 2] !== CR || bytes[i + 3] !== LF) return -1;
+    this.#begin(length);
+    return i + 4;
+  }
+
+  #begin(length: number): void {
+    if (length === 0) throw new FramingError('Content-Length is 0');
+    if (length > this.#options.maxMessageBytes) throw new FramingError(`Content-Length ${length} is over the limit of ${this.#options.maxMessageBytes} bytes`);
+    this.#bodyLength = length;
+    this.#filled = 0;
+  }
+
+  #fill(chunk: Buffer, at: number): number {
+    const missing = this.#bodyLength - this.#filled;
+    const end = Math.min(chunk.length, at + missing);
+    if (this.#filled === 0 && end - at === missing) {
+      this.#bodyLength = 0;
+      this.#options.onFrame(chunk.toString('utf8', at, end));
+      return end;
+    }
+    const needed = this.#filled + end - at;
+    if (this.#body === null || this.#body.length < needed) {
+      const grown = Buffer.allocUnsafe(Math.min(this.#bodyLength, Math.max(needed, FIRST_BODY_BYTES, 2 * (this.#body?.length ?? 0))));
+      this.#body?.copy(grown, 0, 0, this.#filled);
+      this.#body = grown;
+    }
+    chunk.copy(this.#body, this.#filled, at, end);
+    this.#filled = needed;
+    if (needed === this.#bodyLength) {
+      const body = this.#body;
+      this.#body = null;
+      this.#bodyLength = 0;
+      this.#options.onFrame(body.toString('utf8', 0, needed));
+    }
+    return end;
+  }
+
+  #stray(bytes: Buffer, at: number): number {
+    const { onStrayLine } = this.#options;
+    if (onStrayLine === undefined) throw new FramingError(`expected a Content-Length header, found ${JSON.stringify(bytes.toString('latin1', at, at + 40))}`);
+    const newline = bytes.indexOf(LF, at);
+    if (newline === -1 && bytes.length - at < MAX_STRAY_LINE) return -1;
+    const end = newline === -1 || newline - at > MAX_STRAY_LINE ? at + MAX_STRAY_LINE : newline;
+    onStrayLine(bytes.toString('utf8', at, end).replace(/\r$/, ''));
+    return end === newline ? end + 1 : end;
+  }
+
+  /** Refuses an unfinished header as soon as one of its complete lines is wrong. */
+  #checkLines(bytes: Buffer, at: number): void {
+    const end = bytes.lastIndexOf('\r\n');
+    if (end > at) parseLength(bytes.toString('latin1', at, end), false);
+  }
+}
+
+function looksLikeHeader(bytes: Buffer, at: number): boolean {
+  const start = bytes.toString('latin1', at, at + 16).toLowerCase();
+  return HEADER_NAMES.some((name) => `${name}:`.startsWith(start.slice(0, name.length + 1)));
+}
+
+/** Throws for each way in which a header can be wrong, with its own reason. */
+function parseLength(header: string, complete = true): number {
+  let length: number | null = null;
+  for (const line of header.split('\r\n')) {
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
+    if (!HEADER_NAMES.includes(name)) throw new FramingError(`unknown header line ${JSON.stringify(line.slice(0, 60))}`);
+    if (name !== 'content-length') continue;
+    const value = line.slice(colon + 1).trim();
+    if (!/^(?:0|[1-9][0-9]{0,14})$/.test(value)) throw new FramingError(`Content-Length is no decimal number: ${JSON.stringify(value.slice(0, 60))}`);
+    if (length !== null) throw new FramingError('Content-Length stands twice');
+    length = Number(value);
+  }
+  if (length === null && complete) throw new FramingError('Content-Length is missing');
+  return length ?? 0;
+}

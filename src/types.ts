@@ -1,0 +1,335 @@
+/**
+ * The plain vocabulary of the public API: options, references, results, status. Imports nothing, does nothing.
+ * All durations end in `Ms` (milliseconds), all sizes in `Bytes`.
+ */
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** Anything with these four methods is a logger: winston, pino, bunyan, console. */
+export interface Logger {
+  debug(message: string, fields?: object): void;
+  info(message: string, fields?: object): void;
+  warn(message: string, fields?: object): void;
+  error(message: string, fields?: object): void;
+}
+
+export interface SupervisorOptions {
+  /** Folder of the plugins to start: `<name>/<version>/` or `<name>/`. Without it, plugins come by `load()` only. */
+  pluginDir?: string;
+  /** Make a plugin that is refused or cannot start an error of `createSupervisor`. Default false. */
+  strict?: boolean;
+  /** Where the supervisor and the plugins log. Default: nowhere. */
+  logger?: Logger;
+  /** The least severe level that reaches `logger`. Default `info`. */
+  logLevel?: LogLevel;
+  /** Measure calls. Default true. */
+  metrics?: boolean;
+  /** The Node binary that runs the plugins. Default `process.execPath`. */
+  nodePath?: string;
+  /** Options of every plugin. */
+  defaults?: PluginOptions;
+  /** Options by plugin name, merged over `defaults` field by field; kept for plugins that are not there yet. */
+  plugins?: Record<string, PluginOptions>;
+}
+
+export interface PluginOptions {
+  /** Default true; false leaves the plugin on disk unstarted. */
+  enabled?: boolean;
+  /** Range of the versions that may be active. Default `*`: any stable version. */
+  version?: string;
+  /** Ranges of versions to keep running beside the active one, for calls to `name@range`. Default none. */
+  pin?: string[];
+  /** Passed to the plugin's `init` as `initArgs`. Must survive JSON. */
+  initArgs?: unknown[];
+  /** Passed to the plugin's `init` as `options`. Must survive JSON. */
+  options?: Record<string, unknown>;
+  /** Calls of one version that run at once. Default 100. */
+  concurrency?: number;
+  /** Calls that may wait for a slot. Default 1000. */
+  maxQueue?: number;
+  /** Bytes of arguments that may wait for a slot. Default 32 MiB. */
+  maxQueueBytes?: number;
+  /** Deadline of a call that names none, queue and retries included. Default 30 000. */
+  callTimeoutMs?: number;
+  /** From spawning to a healthy answer to the handshake. Default 10 000. */
+  startTimeoutMs?: number;
+  /** How long a version that is being replaced or stopped may finish its calls. Default 30 000. */
+  drainTimeoutMs?: number;
+  /** How long `free()` may take, then how long SIGTERM may take. Default 5 000. */
+  stopTimeoutMs?: number;
+  /** How long a call may ignore its cancellation before its child is replaced. Default 2 000. */
+  cancelGraceMs?: number;
+  /** Size of the largest message, either way. Default 16 MiB. */
+  maxMessageBytes?: number;
+  /** Resident memory of the child: replaced at 80 % of it, killed at 100 %. Default null: no limit. */
+  memoryLimitBytes?: number | null;
+  /** Variables for the child's environment, over the allow-list and `passEnv`. */
+  env?: Record<string, string>;
+  /** Names of the supervisor's own environment variables that the child may see. */
+  passEnv?: string[];
+  /** Arguments for Node, such as `--max-old-space-size=256`. */
+  execArgv?: string[];
+  /** The Node binary of this plugin. Default: the supervisor's `nodePath`. */
+  nodePath?: string;
+  breaker?: BreakerOptions;
+  retry?: RetryOptions;
+  restart?: RestartOptions;
+  liveness?: LivenessOptions;
+}
+
+export interface BreakerOptions {
+  /** Default true. */
+  enabled?: boolean;
+  /** Failures within `resetIntervalMs` that open the circuit. Default 5. Not used when `failureRatio` is set. */
+  maxFailures?: number;
+  /** The sliding window in which failures are counted. Default 60 000. */
+  resetIntervalMs?: number;
+  /** How long an open circuit refuses calls before it probes. Default 5 000. */
+  openMs?: number;
+  /** Probes of a half-open circuit: all must succeed to close it. Default 3. */
+  halfOpenCalls?: number;
+  /** Opens at this share of failed calls in the window, once `minimumCalls` were made. 0 to 1. Default unset. */
+  failureRatio?: number;
+  /** Calls in the window before `failureRatio` decides. Default 20. */
+  minimumCalls?: number;
+  /** A call that runs longer counts as a failure. Default unset. */
+  slowCallMs?: number;
+}
+
+export interface RetryOptions {
+  /** Attempts in all, the first included: 1 is no retry. Only idempotent methods are retried. Default 1. */
+  attempts?: number;
+  /** Mean delay before the second attempt; doubles, with full jitter. Default 50. */
+  backoffMs?: number;
+  /** Default 2 000. */
+  maxBackoffMs?: number;
+  /** Retries per call that a plugin may cost at most, over time. Default 0.1. */
+  budgetRatio?: number;
+}
+
+export interface RestartOptions {
+  /** Restarts within `periodMs` before the plugin is given up as failed. Default 5. */
+  maxRestarts?: number;
+  /** Default 60 000. */
+  periodMs?: number;
+  /** Delay after a life of less than a second; doubles, with jitter. Default 100. */
+  backoffMs?: number;
+  /** Default 10 000. */
+  maxBackoffMs?: number;
+}
+
+export interface LivenessOptions {
+  /** Time between pings. Default 1 000. */
+  intervalMs?: number;
+  /** Silence after a ping that makes the child unresponsive. Default 3 000. */
+  timeoutMs?: number;
+}
+
+export interface CallOptions {
+  /** Deadline in milliseconds from now. Default: the method's own, else `callTimeoutMs`. */
+  timeoutMs?: number;
+  /** Cancels the call: it rejects with `ERR_CALL_CANCELLED`, and the plugin's `this.signal` aborts. */
+  signal?: AbortSignal;
+  /** Whom the call is for. Calls of one key take the same way wherever versions share the traffic. */
+  key?: string;
+  /** W3C trace context, handed to the plugin as `this.traceparent`. */
+  traceparent?: string;
+}
+
+/** `Client<HelloMethods>`: every method of the plugin, answering with a promise. Never thenable. */
+export type Client<M> = {
+  readonly [K in keyof M as M[K] extends (...args: never[]) => unknown ? (K extends 'then' ? never : K) : never]: M[K] extends (
+    ...args: infer A
+  ) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never;
+};
+
+export interface LoadOptions {
+  /** Options of this plugin from now on, in place of those given to `createSupervisor`. */
+  options?: PluginOptions;
+}
+
+export interface RolloutResult {
+  outcome: 'promoted';
+  plugin: string;
+  /** The version that was active before; null for a first version. */
+  from: string | null;
+  to: string;
+  phases: { name: 'start' | 'switch'; ms: number }[];
+}
+
+/** What is declared about a method: by `method()` in the code, or under `chameleon.methods` in package.json. */
+export interface MethodInfo {
+  /** May be run again after a crash or a failure. Default false. */
+  idempotent?: boolean;
+  /** Default deadline of this method's calls. */
+  timeoutMs?: number;
+  /** Whether an error that this method throws counts against the circuit breaker. Default true. */
+  errorsAreFailures?: boolean;
+}
+
+/** Why a child ended. */
+export type ExitCause =
+  | 'stopped'
+  | 'drain-timeout'
+  | 'exit-code'
+  | 'signal'
+  | 'out-of-memory'
+  | 'memory-limit'
+  | 'uncaught-exception'
+  | 'unhandled-rejection'
+  | 'unresponsive'
+  | 'cancel-ignored'
+  | 'protocol-error'
+  | 'channel-closed'
+  | 'spawn-error'
+  | 'start-timeout'
+  | 'start-failed';
+
+/** The facts of one child's end. */
+export interface ExitFacts {
+  pid: number | null;
+  code: number | null;
+  signal: string | null;
+  cause: ExitCause;
+  /** What the cause was in words, where more is known than its name. */
+  detail: string | null;
+  uptimeMs: number;
+  /** The last lines of the child's stderr. */
+  stderrTail: string;
+  /** The calls that were running; for an unresponsive child the likely culprit comes first. */
+  inFlight: { id: number; method: string }[];
+}
+
+export type InstanceState = 'starting' | 'ready' | 'draining' | 'stopping' | 'exited';
+export type DeploymentState = 'starting' | 'running' | 'restarting' | 'draining' | 'stopped' | 'failed';
+export type PluginState = 'empty' | 'activating' | 'active' | 'switching' | 'stopped';
+export type BreakerState = 'closed' | 'open' | 'half-open' | 'isolated';
+
+export interface BreakerStatus {
+  state: BreakerState;
+  /** Failures counted in the current window. */
+  failures: number;
+  /** Until the next probe is allowed; 0 unless open. */
+  retryAfterMs: number;
+}
+
+export interface InstanceStatus {
+  id: string;
+  state: InstanceState;
+  pid: number | null;
+  uptimeMs: number;
+  inFlight: number;
+  rssBytes: number | null;
+  cpuMs: number | null;
+  eventLoopDelayMs: number | null;
+}
+
+export interface VersionStatus {
+  version: string;
+  state: DeploymentState;
+  active: boolean;
+  dir: string;
+  pid: number | null;
+  uptimeMs: number;
+  inFlight: number;
+  queued: number;
+  queuedBytes: number;
+  breaker: BreakerStatus;
+  restarts: number;
+  rssBytes: number | null;
+  methods: string[];
+  instances: InstanceStatus[];
+  /** Why the version is failed, or why its child ended last. */
+  lastError: { code: string; message: string } | null;
+  lastExit: ExitFacts | null;
+}
+
+/** A plugin: the facts of its active version, and every version that has a deployment. */
+export interface PluginStatus {
+  name: string;
+  state: PluginState;
+  /** The active version; null while there is none. */
+  version: string | null;
+  /** The active version's folder; null while there is none. */
+  dir: string | null;
+  pid: number | null;
+  uptimeMs: number;
+  inFlight: number;
+  queued: number;
+  breaker: BreakerStatus;
+  restarts: number;
+  rssBytes: number | null;
+  methods: string[];
+  versions: VersionStatus[];
+}
+
+export interface SupervisorStatus {
+  pid: number;
+  state: 'running' | 'closing' | 'closed';
+  uptimeMs: number;
+  rssBytes: number;
+  plugins: PluginStatus[];
+  /** What the catalog refused, and why. */
+  refused: { path: string; code: string; message: string }[];
+}
+
+/** Milliseconds. Percentiles are within 1 % of the true value. */
+export interface Distribution {
+  min: number;
+  mean: number;
+  max: number;
+  p50: number;
+  p90: number;
+  p99: number;
+}
+
+export interface MethodMetrics {
+  calls: number;
+  succeeded: number;
+  failed: number;
+  failuresByCode: Record<string, number>;
+  retries: number;
+  /** From admission to the frame being written. */
+  waitingMs: Distribution;
+  /** From the frame being written to the end of the work. */
+  runningMs: Distribution;
+}
+
+export interface VersionMetrics {
+  methods: Record<string, MethodMetrics>;
+  inFlight: number;
+  queued: number;
+  breaker: BreakerState;
+  restarts: number;
+  cpuMs: number | null;
+  rssBytes: number | null;
+}
+
+/** By plugin name, then version. Empty when measuring is switched off. */
+export interface MetricsSnapshot {
+  sinceMs: number;
+  plugins: Record<string, Record<string, VersionMetrics>>;
+}
+
+export interface CloseReport {
+  /** Instances that ended after draining and `free()`. */
+  stopped: number;
+  /** Instances that had to be killed. */
+  killed: number;
+  /** Calls that the drain timeout cut off. */
+  abandonedCalls: number;
+  durationMs: number;
+}
+
+/** One record of a plugin's output or of the supervisor's own doings. */
+export interface LogRecord {
+  level: LogLevel;
+  message: string;
+  plugin: string;
+  version: string;
+  pid: number | null;
+  stream: 'stdout' | 'stderr' | 'log';
+  fields?: Record<string, unknown>;
+}
