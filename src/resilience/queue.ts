@@ -1,0 +1,161 @@
+/**
+ * Bounded admission: p-queue grants the slots, this decides who may wait for one. What an item is and when its work is over is the
+ * caller's; so are deadlines, as p-queue's own `timeout` would free a slot while its work runs on.
+ *
+ * 1. Never more than `concurrency` items are between `start` and `release`.
+ * 2. At most `maxQueue` items wait that no free slot is coming for; a free slot starts an item even when `maxQueue` is 0.
+ * 3. `heldBytes` are those of items that wait, or were started and not yet `sent`; one item alone may exceed `maxQueueBytes`.
+ * 4. First in, first out; what is requeued goes before all.
+ * 5. An item is started at most once per admission, and never after `remove` or `takeWaiting` returned it.
+ */
+import PQueue from 'p-queue';
+import { type Admission, type Placing, WaitingList } from './waiting-list.ts';
+
+export interface QueueItem {
+  /** Size of what it keeps in memory until it is sent. */
+  readonly bytes: number;
+  /** Called once, when a slot is given. Call `release` when the work is over; twice is harmless. Does not throw. */
+  start(release: () => void): void;
+}
+
+export type Refusal = 'maxQueue' | 'maxQueueBytes';
+
+export interface QueueLimits {
+  concurrency: number;
+  maxQueue: number;
+  maxQueueBytes: number;
+}
+
+export class CallQueue<T extends QueueItem> {
+  readonly #limits: QueueLimits;
+  readonly #slots: PQueue<WaitingList<T>, Placing<T>>;
+  readonly #list = new WaitingList<T>();
+  /** Of each item that waits or runs. */
+  readonly #admissions = new Map<T, Admission<T>>();
+  #heldBytes = 0;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(limits: QueueLimits) {
+    this.#limits = limits;
+    const list = this.#list;
+    // p-queue makes its own list; this makes it take ours, through which waiting items can be placed and removed.
+    const queueClass = function () {
+      return list;
+    } as unknown as new () => WaitingList<T>;
+    this.#slots = new PQueue<WaitingList<T>, Placing<T>>({ concurrency: limits.concurrency, queueClass });
+  }
+
+  get running(): number {
+    return this.#admissions.size - this.#list.size;
+  }
+
+  get waiting(): number {
+    return this.#list.size;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Null when accepted; the item may have been started already. */
+  offer(item: T): Refusal | null {
+    const { concurrency, maxQueue, maxQueueBytes } = this.#limits;
+    // p-queue gives a released slot away a few microtasks later, so an item may wait for a slot that is free.
+    const free = this.#slots.isPaused ? 0 : concurrency - this.running;
+    if (this.#list.size - free >= maxQueue) return 'maxQueue';
+    if (this.#heldBytes > 0 && this.#heldBytes + item.bytes > maxQueueBytes) return 'maxQueueBytes';
+    this.#admit(item, false);
+    return null;
+  }
+
+  /** Puts an item that was started, and whose work never began, before all that wait. Of several, the newest comes first. */
+  requeue(item: T): void {
+    const admission = this.#admissions.get(item);
+    if (admission?.waiting) return;
+    if (admission !== undefined) this.#release(admission);
+    this.#admit(item, true);
+  }
+
+  /** Takes back an item that waits; false when it does not. */
+  remove(item: T): boolean {
+    const admission = this.#admissions.get(item);
+    if (!admission?.waiting) return false;
+    this.#withdraw(admission);
+    this.#settle();
+    return true;
+  }
+
+  /** The item's bytes have left our memory, though its work goes on. */
+  sent(item: T): void {
+    const admission = this.#admissions.get(item);
+    if (admission !== undefined) this.#letGo(admission);
+  }
+
+  /** Takes back the waiting items that `filter` selects, in their order. */
+  takeWaiting(filter: (item: T) => boolean): T[] {
+    const taken = this.#list.toArray().filter((admission) => filter(admission.item));
+    for (const admission of taken) this.#withdraw(admission);
+    this.#settle();
+    return taken.map((admission) => admission.item);
+  }
+
+  /** Starts nothing more until `resume`; offers wait within the bounds. */
+  pause(): void {
+    this.#slots.pause();
+  }
+
+  resume(): void {
+    this.#slots.start();
+  }
+
+  /** Resolves when nothing waits and nothing runs. */
+  async onIdle(): Promise<void> {
+    if (this.#admissions.size === 0) return;
+    await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  #admit(item: T, first: boolean): void {
+    const admission: Admission<T> = { item, first, waiting: false, heldBytes: item.bytes, free: null, run: null, before: null, after: null };
+    this.#admissions.set(item, admission);
+    this.#heldBytes += item.bytes;
+    // Of an item that is withdrawn this promise never settles: nothing refers to it then, and it is collected.
+    void this.#slots.add(() => this.#start(admission), { admission, id: '' });
+  }
+
+  #start(admission: Admission<T>): Promise<void> {
+    return new Promise((free) => {
+      admission.free = free;
+      admission.item.start(() => this.#release(admission));
+    });
+  }
+
+  #release(admission: Admission<T>): void {
+    if (admission.free === null) return;
+    admission.free();
+    admission.free = null;
+    this.#forget(admission);
+    this.#settle();
+  }
+
+  #withdraw(admission: Admission<T>): void {
+    this.#list.unlink(admission);
+    this.#forget(admission);
+  }
+
+  #forget(admission: Admission<T>): void {
+    this.#letGo(admission);
+    this.#admissions.delete(admission.item);
+  }
+
+  #letGo(admission: Admission<T>): void {
+    this.#heldBytes -= admission.heldBytes;
+    admission.heldBytes = 0;
+  }
+
+  #settle(): void {
+    if (this.#admissions.size > 0 || this.#idleWaiters.length === 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+}
