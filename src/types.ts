@@ -55,7 +55,7 @@ export interface PluginOptions {
   startTimeoutMs?: number;
   /** How long a version that is being replaced or stopped may finish its calls. Default 30 000. */
   drainTimeoutMs?: number;
-  /** How long `free()` may take, then how long SIGTERM may take. Default 5 000. */
+  /** From asking for `free()` to SIGKILL, with SIGTERM in between. Default 5 000. */
   stopTimeoutMs?: number;
   /** How long a call may ignore its cancellation before its child is replaced. Default 2 000. */
   cancelGraceMs?: number;

@@ -1,0 +1,73 @@
+/** From what was seen of a child to how its life is recorded. Pure. */
+import type { Release } from '../catalog/release.ts';
+import { HandshakeError, StartFailedError, StartTimeoutError, type ChameleonError } from '../errors.ts';
+import { causeOfDeath, type RawExit } from '../process/exit.ts';
+import type { PendingCall } from '../rpc/channel.ts';
+import type { ExitFacts } from '../types.ts';
+import { startHint } from './hint.ts';
+import type { InstanceEnd, State, Verdict } from './state.ts';
+
+/** What went wrong before the child was ready, when it could tell us. */
+export interface StartFault {
+  kind: 'failed' | 'handshake' | 'timeout';
+  phase: 'handshake' | 'import' | 'init' | 'health';
+  message: string;
+}
+
+export interface Seen {
+  release: Release;
+  file: string;
+  pid: number | null;
+  raw: RawExit;
+  uptimeMs: number;
+  stderrTail: string;
+  state: State;
+  fault: StartFault | null;
+  unanswered: PendingCall[];
+  lastReadAt: number;
+}
+
+export function endOf(seen: Seen): InstanceEnd {
+  const { raw, unanswered, state } = seen;
+  const verdict: Verdict = state.kind === 'stopping' ? state.verdict : causeOfDeath(raw, seen.stderrTail);
+  const neverReady = state.kind === 'starting' || seen.fault !== null || raw.kind === 'not-spawned';
+  const exit: ExitFacts = {
+    pid: seen.pid,
+    code: raw.kind === 'exited' ? raw.code : null,
+    signal: raw.kind === 'exited' ? raw.signal : null,
+    ...verdict,
+    uptimeMs: seen.uptimeMs,
+    stderrTail: seen.stderrTail,
+    inFlight: suspectsFirst(unanswered, seen.lastReadAt).map(({ id, method }) => ({ id, method })),
+  };
+  if (neverReady) return { kind: 'start-failed', exit, unanswered, error: startError(seen, exit) };
+  if (verdict.cause === 'stopped' || verdict.cause === 'drain-timeout') return { kind: 'stopped', exit, unanswered };
+  return { kind: verdict.cause === 'unresponsive' ? 'unresponsive' : 'crashed', exit, unanswered };
+}
+
+/** A call that was sent after the child was last heard of is the likeliest to have silenced it. */
+function suspectsFirst(calls: PendingCall[], lastReadAt: number): PendingCall[] {
+  const sent = calls.filter((call) => call.sentAt !== null);
+  const suspect = (call: PendingCall): number => (call.sentAt! >= lastReadAt ? 0 : 1);
+  return sent.sort((a, b) => suspect(a) - suspect(b));
+}
+
+function startError(seen: Seen, exit: ExitFacts): ChameleonError {
+  const { release, fault, stderrTail } = seen;
+  const subject = { plugin: release.name, version: release.version };
+  const message = fault?.message ?? (exit.cause === 'spawn-error' ? (exit.detail ?? '') : `its process ended before it was ready (${exit.signal ?? `exit code ${exit.code}`})`);
+  const facts = {
+    phase: exit.cause === 'spawn-error' ? ('spawn' as const) : (fault?.phase ?? 'handshake'),
+    exit,
+    stderrTail,
+    hint: startHint(release, seen.file, { message, stderrTail, exit }),
+  };
+  switch (fault?.kind) {
+    case 'handshake':
+      return new HandshakeError(`did not shake hands: ${message}`, subject, facts);
+    case 'timeout':
+      return new StartTimeoutError(message, subject, { ...facts, hint: 'raise startTimeoutMs, or do less in import, init() and health()' });
+    default:
+      return new StartFailedError(`could not be started: ${message}`, subject, facts);
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * One life of one child: process, channel and handshake from spawning to the last of its processes.
+ * Born by the constructor, dies once, is never restarted; what to do about its death is its deployment's business.
+ *
+ * 1. `ready` and `done` always resolve: lives end in a value.
+ * 2. Every call that was given to it is answered, or comes back in `done`.
+ * 3. When `gone` resolves no process that carries its marker is left.
+ */
+import { finished } from 'node:stream/promises';
+import type { Release } from '../catalog/release.ts';
+import { FreeFailedError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import type { ResolvedPluginOptions } from '../options.ts';
+import { readLines, Tail } from '../process/output.ts';
+import { residentBytes } from '../process/memory.ts';
+import type { RawExit } from '../process/exit.ts';
+import { spawn, type Spawned } from '../process/spawn.ts';
+import { killHard, sweepInstance } from '../process/terminate.ts';
+import { Control, type PingResult } from '../protocol/messages.ts';
+import { Channel, type PendingCall } from '../rpc/channel.ts';
+import type { ExitCause, InstanceStatus, LogLevel, LogRecord } from '../types.ts';
+import { deferred } from '../util/deferred.ts';
+import { within } from '../util/within.ts';
+import { endOf, type StartFault } from './ending.ts';
+import { initializeParams, readGreeting } from './handshake.ts';
+import { climb, drain } from './ladder.ts';
+import { launchPlan } from './launch.ts';
+import { Liveness } from './liveness.ts';
+import { transition, type InstanceEnd, type Readiness, type State, type Transition } from './state.ts';
+
+export interface InstanceOptions {
+  release: Release;
+  options: ResolvedPluginOptions;
+  marker: string;
+  emit: Emit;
+  /** Once: its memory passed `MEMORY_HIGH` of the limit. */
+  onMemoryHigh(): void;
+}
+
+const MEMORY_HIGH = 0.8;
+/** How long the pipes of a dead child may still be read, for its last words. */
+const LAST_WORDS_MS = 50;
+/** How long a child whose channel closed may take to exit before that is a fault of its own. */
+const CLOSED_GRACE_MS = 50;
+
+export class Instance {
+  readonly marker: string;
+  /** Null when it ended before it was ready; `done` says why. */
+  readonly ready: Promise<Readiness | null>;
+  readonly done: Promise<InstanceEnd>;
+  /** Resolves when nothing of it is left. */
+  readonly gone: Promise<void>;
+  readonly #setup: InstanceOptions;
+  readonly #subject: { plugin: string; version: string; instance: string };
+  readonly #file: string;
+  readonly #child: Spawned;
+  readonly #channel: Channel | null;
+  readonly #ready = deferred<Readiness | null>();
+  readonly #done = deferred<InstanceEnd>();
+  readonly #stderr = new Tail();
+  readonly #bornAt = performance.now();
+  #state: State = { kind: 'starting' };
+  #fault: StartFault | null = null;
+  #startTimer: NodeJS.Timeout | null = null;
+  #liveness: Liveness | null = null;
+  #memoryWasHigh = false;
+  #usage: PingResult = {};
+
+  constructor(setup: InstanceOptions) {
+    this.#setup = setup;
+    this.marker = setup.marker;
+    this.#subject = { plugin: setup.release.name, version: setup.release.version, instance: setup.marker };
+    this.ready = this.#ready.promise;
+    this.done = this.#done.promise;
+    const plan = launchPlan(setup.release, setup.options, setup.marker);
+    this.#file = plan.file;
+    this.#child = spawn(plan);
+    const { channel, stdout, stderr, ended } = this.#child;
+    this.#setup.emit({ kind: 'instance-starting', ...this.#subject });
+    if (stdout !== null) readLines(stdout, (line) => this.#log('info', line, 'stdout'));
+    if (stderr !== null) {
+      readLines(stderr, (line) => {
+        this.#stderr.push(line);
+        this.#log('warn', line, 'stderr');
+      });
+    }
+    this.#channel = channel && this.#open(channel, plan.transport);
+    this.gone = ended.then((raw) => this.#finish(raw));
+    if (this.#channel !== null) this.#shakeHands(this.#channel);
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get inFlight(): number {
+    return this.#channel?.pending ?? 0;
+  }
+
+  /** What it was given and has not answered. */
+  calls(): PendingCall[] {
+    return this.#channel?.pendingCalls() ?? [];
+  }
+
+  /** Only of a ready or draining instance: its deployment sees to that. */
+  call(call: PendingCall): void {
+    this.#channel!.call(call);
+  }
+
+  /** True when it was never sent and is gone; false when the child may be at it and was told to stop. */
+  cancel(call: PendingCall): boolean {
+    if (this.#channel!.withdraw(call)) return true;
+    this.#channel!.cancel(call.id);
+    return false;
+  }
+
+  /** Drains, frees, then climbs the ladder of signals. Resolves when nothing is left of it. */
+  async stop(drainTimeoutMs: number): Promise<InstanceEnd> {
+    if (this.#state.kind === 'starting') this.kill('stopped', null);
+    if (this.#state.kind === 'ready') {
+      this.#move({ kind: 'drain' });
+      const drained = await within(drainTimeoutMs, drain(this.#channel!));
+      if (!drained && this.state.kind === 'draining') {
+        const calls = this.#channel!.pendingCalls().map(({ id, method }) => ({ id, method }));
+        this.#setup.emit({ kind: 'drain-timeout', ...this.#subject, calls });
+      }
+      this.#move({ kind: 'condemn', verdict: { cause: drained ? 'stopped' : 'drain-timeout', detail: null } });
+      await climb(this.#child, this.#channel!, this.#setup.options.stopTimeoutMs, (reason) => this.#freeFailed(reason));
+    }
+    await this.gone;
+    return this.done;
+  }
+
+  /** Ends it at once. The first reason is the one that is told. */
+  kill(cause: ExitCause, detail: string | null): void {
+    this.#move({ kind: 'condemn', verdict: { cause, detail } });
+    if (this.#child.pid !== null && this.#state.kind !== 'exited') void killHard(this.#child.pid);
+  }
+
+  status(): InstanceStatus {
+    const { rssBytes = null, cpuMs = null, eventLoopDelayMs = null } = this.#usage;
+    const uptimeMs = Math.round(performance.now() - this.#bornAt);
+    return { id: this.marker, state: this.#state.kind, pid: this.#child.pid, uptimeMs, inFlight: this.inFlight, rssBytes, cpuMs, eventLoopDelayMs };
+  }
+
+  #open(pipes: NonNullable<Spawned['channel']>, transport: 'dedicated' | 'stdio'): Channel {
+    return new Channel({
+      ...pipes,
+      maxMessageBytes: this.#setup.options.maxMessageBytes,
+      onLog: ({ level, message, fields }) => this.#log(level, message, 'log', fields),
+      onStray: (reason) => this.#stray(reason),
+      onEnd: (reason) => void this.#channelEnded(reason),
+      ...(transport === 'stdio' && { onStrayLine: (line: string) => this.#log('info', line, 'stdout') }),
+    });
+  }
+
+  #shakeHands(channel: Channel): void {
+    const { release, options } = this.#setup;
+    this.#startTimer = setTimeout(() => {
+      this.#failStart({ kind: 'timeout', phase: 'handshake', message: `was not ready within ${options.startTimeoutMs} ms` });
+    }, options.startTimeoutMs);
+    channel.request(Control.initialize, initializeParams(release, options)).then(
+      (answer) => {
+        const greeting = readGreeting(answer, release);
+        if (greeting.kind === 'refused') this.#failStart({ kind: 'handshake', phase: 'handshake', message: greeting.reason });
+        else if (this.#state.kind === 'starting') this.#becomeReady(channel, greeting.runtime, greeting.methods);
+      },
+      (error: { message: string; data?: { phase?: StartFault['phase']; name?: string; stack?: string } }) => {
+        const phase = error.data?.phase;
+        // A closed channel rejects too, but then the exit tells the story better.
+        if (phase !== undefined) this.#failStart({ kind: phase === 'handshake' ? 'handshake' : 'failed', phase, message: error.data?.stack ?? error.message });
+        else if (this.#child.channel?.readable.destroyed === false) this.#failStart({ kind: 'failed', phase: 'handshake', message: error.message });
+      },
+    );
+  }
+
+  #becomeReady(channel: Channel, runtime: string, methods: Readiness['methods']): void {
+    const readiness = { pid: this.#child.pid!, startMs: Math.round(performance.now() - this.#bornAt), runtime, methods };
+    clearTimeout(this.#startTimer ?? undefined);
+    this.#move({ kind: 'answered', readiness });
+    this.#liveness = new Liveness({
+      ...this.#setup.options.liveness,
+      ping: () => channel.request(Control.ping) as Promise<PingResult>,
+      lastReadAt: () => channel.lastReadAt,
+      onTick: () => void this.#weigh(),
+      onPong: (usage) => (this.#usage = { ...usage, rssBytes: this.#usage.rssBytes ?? usage.rssBytes }),
+      onSilence: (silentMs) => this.kill('unresponsive', `no sign of life for ${silentMs} ms`),
+    });
+    void this.#weigh();
+    this.#setup.emit({ kind: 'instance-ready', ...this.#subject, pid: readiness.pid, startMs: readiness.startMs });
+    this.#ready.resolve(readiness);
+  }
+
+  #failStart(fault: StartFault): void {
+    if (this.#state.kind !== 'starting') return;
+    this.#fault = fault;
+    this.kill(fault.kind === 'timeout' ? 'start-timeout' : 'start-failed', fault.message.split('\n', 1)[0]!);
+  }
+
+  #stray(reason: string): void {
+    if (this.#state.kind === 'starting') this.#failStart({ kind: 'handshake', phase: 'handshake', message: `the supervisor asked once, the plugin sent ${reason}` });
+    else this.#setup.emit({ kind: 'stray-answer', ...this.#subject, reason });
+  }
+
+  async #channelEnded(reason: string | null): Promise<void> {
+    if (reason !== null) {
+      if (this.#state.kind === 'starting') this.#fault = { kind: 'handshake', phase: 'handshake', message: `the plugin broke the protocol: ${reason}` };
+      this.kill('protocol-error', reason);
+      return;
+    }
+    if (!(await within(CLOSED_GRACE_MS, this.#child.ended)) && this.#state.kind !== 'stopping') {
+      this.kill('channel-closed', 'it closed its channel and lived on');
+    }
+  }
+
+  async #weigh(): Promise<void> {
+    const rssBytes = await residentBytes(this.#child.pid!);
+    if (rssBytes !== null) this.#usage = { ...this.#usage, rssBytes };
+    const limit = this.#setup.options.memoryLimitBytes;
+    const used = this.#usage.rssBytes ?? 0;
+    if (limit === null || this.#state.kind === 'exited' || used < limit * MEMORY_HIGH) return;
+    if (used >= limit) this.kill('memory-limit', `${used} bytes resident, the limit is ${limit}`);
+    else if (!this.#memoryWasHigh && this.#state.kind === 'ready') {
+      this.#memoryWasHigh = true;
+      this.#setup.onMemoryHigh();
+    }
+  }
+
+  #freeFailed(reason: string): void {
+    const { plugin, version } = this.#subject;
+    this.#setup.emit({ kind: 'free-failed', plugin, version, error: new FreeFailedError({ plugin, version }, reason) });
+  }
+
+  /** Everything that follows the child's exit, in this order: its last words, its calls, its leftovers. */
+  async #finish(raw: RawExit): Promise<void> {
+    clearTimeout(this.#startTimer ?? undefined);
+    this.#liveness?.stop();
+    const pipes = [this.#child.channel?.readable, this.#child.stdout, this.#child.stderr].filter((pipe) => pipe !== null && pipe !== undefined);
+    await within(LAST_WORDS_MS, Promise.all(pipes.map((pipe) => finished(pipe, { writable: false }).catch(() => {}))));
+    this.#child.release();
+    const { release } = this.#setup;
+    const end = endOf({
+      release,
+      file: this.#file,
+      pid: this.#child.pid,
+      raw,
+      uptimeMs: Math.round(performance.now() - this.#bornAt),
+      stderrTail: this.#stderr.toString(),
+      state: this.#state,
+      fault: this.#fault,
+      lastReadAt: this.#channel?.lastReadAt ?? 0,
+      unanswered: this.#channel?.close() ?? [],
+    });
+    this.#move({ kind: 'ended', end });
+    if (end.kind === 'start-failed') this.#setup.emit({ kind: 'instance-start-failed', ...this.#subject, error: end.error });
+    else this.#setup.emit({ kind: end.kind === 'stopped' ? 'instance-stopped' : 'instance-crashed', ...this.#subject, exit: end.exit });
+    this.#ready.resolve(null);
+    this.#done.resolve(end);
+    if (this.#child.pid !== null) await sweepInstance(this.#child.pid, this.marker);
+  }
+
+  #move(event: Transition): void {
+    this.#state = transition(this.#state, event);
+  }
+
+  #log(level: LogLevel, message: string, stream: LogRecord['stream'], fields?: Record<string, unknown>): void {
+    const { plugin, version } = this.#subject;
+    const record: LogRecord = { level, message, plugin, version, pid: this.#child.pid, stream };
+    this.#setup.emit({ kind: 'log', record: fields === undefined ? record : { ...record, fields } });
+  }
+}

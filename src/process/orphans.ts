@@ -1,0 +1,47 @@
+/**
+ * The children that a supervisor left when it was killed with -9. Most end by themselves when their channel closes; one that
+ * spins cannot notice, so the next supervisor to start ends it. Linux only: elsewhere a marker cannot be read.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFile, readlink } from 'node:fs/promises';
+import { processesMarked } from '../protocol/marker.ts';
+import { kill } from './terminate.ts';
+
+/** A new marker: `<our pid>-<our start time>-<uuid>`. The start time tells us from a later process of the same pid. */
+export async function newMarker(): Promise<string> {
+  return `${process.pid}-${(await startTime(process.pid)) ?? 0}-${randomUUID()}`;
+}
+
+/** Kills every process whose supervisor is gone; returns their pids. */
+export async function sweepOrphans(): Promise<number[]> {
+  const swept: number[] = [];
+  const ours = await pidNamespace('self');
+  for (const { pid, marker } of await processesMarked(() => true)) {
+    const [owner, started] = marker.split('-');
+    if (owner === undefined || started === undefined || !/^[0-9]+$/.test(owner)) continue;
+    if ((await startTime(Number(owner))) === started) continue;
+    // Seen from outside a container its supervisor's pid means nothing to us, so what lives in it is not ours to judge.
+    if (ours === null || (await pidNamespace(pid)) !== ours) continue;
+    kill(pid);
+    swept.push(pid);
+  }
+  return swept;
+}
+
+async function startTime(pid: number): Promise<string | null> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    // The name, in parentheses, may hold anything; the fields after it are plain. Field 22 is the start time.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+async function pidNamespace(pid: number | 'self'): Promise<string | null> {
+  try {
+    return await readlink(`/proc/${pid}/ns/pid`);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * One operating system process: its pipes, and one promise of its end. Knows no RPC.
+ *
+ * 1. Never throws and never emits an uncaught `error`: a child that could not be spawned is one that ended.
+ * 2. `ended` follows `exit`, not `close`: a grandchild that holds a pipe delays nothing.
+ */
+import type { Duplex, Readable, Writable } from 'node:stream';
+import { execa } from 'execa';
+import { CHANNEL_FD } from '../protocol/messages.ts';
+import type { RawExit } from './exit.ts';
+
+export interface SpawnPlan {
+  file: string;
+  args: readonly string[];
+  cwd: string;
+  env: Readonly<Record<string, string>>;
+  /** `dedicated`: a duplex pipe of its own. `stdio`: stdin and stdout carry the channel. */
+  transport: 'dedicated' | 'stdio';
+}
+
+export interface Spawned {
+  /** Null when it could not be spawned. Also the id of its process group. */
+  readonly pid: number | null;
+  readonly channel: { readable: Readable; writable: Writable } | null;
+  /** Streams that carry nothing but text. */
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  readonly ended: Promise<RawExit>;
+  /** Lets go of every pipe. */
+  release(): void;
+}
+
+export function spawn(plan: SpawnPlan): Spawned {
+  const dedicated = plan.transport === 'dedicated';
+  const child = execa(plan.file, plan.args, {
+    cwd: plan.cwd,
+    env: plan.env,
+    extendEnv: false,
+    stdio: dedicated ? ['ignore', 'pipe', 'pipe', 'pipe'] : ['pipe', 'pipe', 'pipe'],
+    // A group of its own: a terminal's Ctrl-C is not for it, and a signal to the group reaches all that it starts.
+    detached: true,
+    cleanup: false,
+    buffer: false,
+    reject: false,
+    windowsHide: true,
+  });
+  const pid = child.pid ?? null;
+  const ended = new Promise<RawExit>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ kind: 'exited', code, signal }));
+    void child.then((result) => {
+      if (pid === null) resolve({ kind: 'not-spawned', error: spawnError(result) });
+    });
+  });
+  const pipes = child.stdio.filter((stream) => stream !== null && stream !== undefined);
+  for (const pipe of pipes) pipe.on('error', ignore);
+  const release = (): void => {
+    for (const pipe of pipes) pipe.destroy();
+  };
+  if (pid === null) return { pid, channel: null, stdout: null, stderr: null, ended, release };
+  const own = child.stdio[CHANNEL_FD] as Duplex | undefined;
+  const channel = dedicated ? { readable: own!, writable: own! } : { readable: child.stdout as Readable, writable: child.stdin as Writable };
+  return { pid, channel, stdout: dedicated ? (child.stdout as Readable) : null, stderr: child.stderr as Readable, ended, release };
+}
+
+/** Every reader of a pipe has a listener of its own; this one only keeps an error from being uncaught. */
+function ignore(): void {}
+
+function spawnError(result: unknown): NodeJS.ErrnoException {
+  const { cause, originalMessage, code } = result as { cause?: unknown; originalMessage?: string; code?: string };
+  if (cause instanceof Error) return cause;
+  return Object.assign(new Error(originalMessage ?? 'spawn failed'), { code });
+}

@@ -1,0 +1,185 @@
+/**
+ * The framed JSON-RPC stream to one instance, with its table of pending calls.
+ * Calls and their answers go by the shortest way; control requests go through vscode-jsonrpc's connection.
+ *
+ * 1. A call in the table is settled by its answer, or handed back by `close()`; nothing else removes it once it was sent.
+ * 2. The first answer wins; whatever else comes is counted and reported.
+ * 3. After `close()` nothing is delivered.
+ */
+import type { Readable, Writable } from 'node:stream';
+import { createMessageConnection, NullLogger, type MessageConnection } from 'vscode-jsonrpc/node';
+import { frame } from '../protocol/framing.ts';
+import { Control, FIRST_CALL_ID, type LogParams, type WireError } from '../protocol/messages.ts';
+import { FrameReader } from './reader.ts';
+import { FrameWriter, type Outgoing } from './writer.ts';
+
+/** One call as the channel sees it. */
+export interface PendingCall extends Outgoing {
+  readonly id: number;
+  readonly method: string;
+  /** When it was handed to the pipe, on the monotonic clock; null before. */
+  readonly sentAt: number | null;
+  answered(result: unknown): void;
+  refused(error: WireError): void;
+  /** The answer was none: `reason` says what was wrong with it. */
+  garbled(reason: string): void;
+}
+
+export interface ChannelOptions {
+  readable: Readable;
+  writable: Writable;
+  maxMessageBytes: number;
+  stallTimeoutMs?: number;
+  onLog(record: LogParams): void;
+  /** An answer that nobody waits for, or a request that nobody here serves. */
+  onStray(reason: string): void;
+  /** Once: the child closed its end, or broke the protocol (`reason`). */
+  onEnd(reason: string | null): void;
+  onStrayLine?(line: string): void;
+}
+
+const STALL_TIMEOUT_MS = 5_000;
+/** Beyond this a child that talks instead of answering is taken for broken. */
+const MAX_STRAYS = 10_000;
+const LEVELS = new Set(['error', 'warn', 'info', 'debug']);
+
+export class Channel {
+  readonly #options: ChannelOptions;
+  readonly #reader: FrameReader;
+  readonly #writer: FrameWriter;
+  readonly #connection: MessageConnection;
+  readonly #calls = new Map<number, PendingCall>();
+  /** Ids of control requests under way. The connection counts its requests from 0, as this does. */
+  readonly #control = new Set<number>();
+  #nextControl = 0;
+  #strays = 0;
+  #ended = false;
+  #onIdle: (() => void)[] = [];
+
+  constructor(options: ChannelOptions) {
+    this.#options = options;
+    this.#reader = new FrameReader(options.readable, {
+      maxMessageBytes: options.maxMessageBytes,
+      stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
+      route: (message) => this.#route(message),
+      onViolation: (reason) => this.#end(reason),
+      ...(options.onStrayLine && { onStrayLine: options.onStrayLine }),
+    });
+    this.#writer = new FrameWriter(options.writable);
+    this.#connection = createMessageConnection(this.#reader, this.#writer, NullLogger);
+    this.#connection.onClose(() => this.#end(null));
+    this.#connection.onError(() => {});
+    this.#connection.listen();
+  }
+
+  /** Calls that were sent, or wait to be, and have no answer yet. */
+  get pending(): number {
+    return this.#calls.size;
+  }
+
+  /** In the order in which they were made. */
+  pendingCalls(): PendingCall[] {
+    return [...this.#calls.values()];
+  }
+
+  /** When the child was last heard of, on the monotonic clock. */
+  get lastReadAt(): number {
+    return this.#reader.lastReadAt;
+  }
+
+  /** Resolves when no call is pending; at once when none is. */
+  idle(): Promise<void> {
+    if (this.#calls.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  call(call: PendingCall): void {
+    this.#calls.set(call.id, call);
+    this.#writer.send(call);
+  }
+
+  /** Takes a call back that was not sent. False when it was: then only `cancel` is left. */
+  withdraw(call: PendingCall): boolean {
+    return call.sentAt === null && this.#remove(call);
+  }
+
+  cancel(id: number): void {
+    this.#writer.send({ frame: frame(`{"jsonrpc":"2.0","method":"${Control.cancel}","params":{"id":${id}}}`), sent() {} });
+  }
+
+  /** A control request. Rejects with vscode-jsonrpc's ResponseError when it is refused, or when the channel is closed. */
+  request(method: string, params?: object): Promise<unknown> {
+    this.#control.add(this.#nextControl++);
+    return params === undefined ? this.#connection.sendRequest(method) : this.#connection.sendRequest(method, params);
+  }
+
+  /** Ends the channel and hands back the calls that have no answer. */
+  close(): PendingCall[] {
+    this.#ended = true;
+    this.#connection.dispose();
+    this.#reader.dispose();
+    this.#writer.dispose();
+    const calls = this.pendingCalls();
+    this.#calls.clear();
+    return calls;
+  }
+
+  #route(message: Record<string, unknown>): boolean {
+    if (this.#ended) return true;
+    const { method, id } = message;
+    if (method === undefined) {
+      if (typeof id === 'number' && id < FIRST_CALL_ID && this.#control.delete(id)) return false;
+      this.#answer(id, message);
+      return true;
+    }
+    if (method === Control.log) this.#log(message.params);
+    else this.#stray(`unexpected ${id === undefined ? 'notification' : 'request'} ${JSON.stringify(method).slice(0, 100)}`);
+    // The connection refuses a request by name; a notification needs no answer.
+    return id === undefined;
+  }
+
+  #answer(id: unknown, message: Record<string, unknown>): void {
+    const call = typeof id === 'number' ? this.#calls.get(id) : undefined;
+    if (call === undefined || call.sentAt === null) {
+      this.#stray(`an answer to ${JSON.stringify(id ?? null).slice(0, 100)}, which is not open`);
+      return;
+    }
+    this.#remove(call);
+    const { error } = message;
+    if (error !== undefined && error !== null) {
+      if (message.result !== undefined && message.result !== null) this.#stray(`an answer to ${call.id} with both result and error`);
+      if (isWireError(error)) call.refused(error);
+      else call.garbled('its error is not a JSON-RPC error');
+    } else if ('result' in message) call.answered(message.result);
+    else call.garbled('its answer has neither result nor error');
+  }
+
+  #remove(call: PendingCall): boolean {
+    const removed = this.#calls.delete(call.id);
+    if (this.#calls.size === 0 && this.#onIdle.length > 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    return removed;
+  }
+
+  #log(params: unknown): void {
+    const { level, message, fields } = (params ?? {}) as Partial<LogParams>;
+    if (typeof message !== 'string' || typeof level !== 'string' || !LEVELS.has(level)) this.#stray('a log record without level or message');
+    else this.#options.onLog(typeof fields === 'object' && fields !== null ? { level, message, fields } : { level, message });
+  }
+
+  #stray(reason: string): void {
+    this.#strays++;
+    if (this.#strays > MAX_STRAYS) this.#end(`more than ${MAX_STRAYS} messages that nobody asked for`);
+    else this.#options.onStray(reason);
+  }
+
+  #end(reason: string | null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#options.onEnd(reason);
+  }
+}
+
+function isWireError(value: unknown): value is WireError {
+  const { code, message } = value as Partial<WireError>;
+  return typeof value === 'object' && typeof code === 'number' && typeof message === 'string';
+}

@@ -1,0 +1,80 @@
+/**
+ * The sending end of a channel, as vscode-jsonrpc lets us supply it.
+ *
+ * 1. One write per turn of the event loop, of all that was sent in it, in order.
+ * 2. While the pipe is full nothing more is handed to it: what waits here was certainly never seen by the child.
+ * 3. Errors of the pipe end the writer quietly; the child's exit says why.
+ */
+import type { Writable } from 'node:stream';
+import { AbstractMessageWriter, type Message, type MessageWriter } from 'vscode-jsonrpc/node';
+import { frame } from '../protocol/framing.ts';
+
+/** Something to send that wants to know when it left, or may be withdrawn before. */
+export interface Outgoing {
+  /** The frame's text; null when it was withdrawn. */
+  readonly frame: string | null;
+  /** It is handed to the pipe: from now on the child may have it. */
+  sent(): void;
+}
+
+const MAX_WRITE_CHARS = 1 << 20;
+
+export class FrameWriter extends AbstractMessageWriter implements MessageWriter {
+  readonly #stream: Writable;
+  #waiting: Outgoing[] = [];
+  #scheduled = false;
+  #full = false;
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    this.#write();
+  };
+
+  constructor(stream: Writable) {
+    super();
+    this.#stream = stream;
+    stream.on('drain', () => {
+      this.#full = false;
+      this.#write();
+    });
+    stream.on('error', () => stream.destroy());
+    stream.once('close', () => this.fireClose());
+  }
+
+  send(item: Outgoing): void {
+    this.#waiting.push(item);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  /** For the connection's own messages. */
+  write(message: Message): Promise<void> {
+    this.send({ frame: frame(JSON.stringify(message)), sent() {} });
+    return Promise.resolve();
+  }
+
+  end(): void {
+    this.#stream.end();
+  }
+
+  #write(): void {
+    const { writable } = this.#stream;
+    if (this.#full || !writable) return;
+    let batch = '';
+    let taken = 0;
+    for (const item of this.#waiting) {
+      if (batch.length > MAX_WRITE_CHARS) break;
+      taken++;
+      if (item.frame === null) continue;
+      batch += item.frame;
+      item.sent();
+    }
+    if (taken === this.#waiting.length) this.#waiting = [];
+    else this.#waiting.splice(0, taken);
+    if (batch !== '') this.#full = !this.#stream.write(batch, 'utf8');
+    if (this.#waiting.length > 0 && !this.#full && !this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(this.#flush);
+    }
+  }
+}
