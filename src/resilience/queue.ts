@@ -72,7 +72,7 @@ export class CallQueue<T extends QueueItem> {
   requeue(item: T): void {
     const admission = this.#admissions.get(item);
     if (admission?.waiting) return;
-    if (admission !== undefined) this.#release(admission);
+    if (admission !== undefined) this.#end(admission);
     this.#admit(item, true);
   }
 
@@ -125,16 +125,18 @@ export class CallQueue<T extends QueueItem> {
   #start(admission: Admission<T>): Promise<void> {
     return new Promise((free) => {
       admission.free = free;
-      admission.item.start(() => this.#release(admission));
+      admission.item.start(() => {
+        this.#end(admission);
+        this.#settle();
+      });
     });
   }
 
-  #release(admission: Admission<T>): void {
+  #end(admission: Admission<T>): void {
     if (admission.free === null) return;
     admission.free();
     admission.free = null;
     this.#forget(admission);
-    this.#settle();
   }
 
   #withdraw(admission: Admission<T>): void {

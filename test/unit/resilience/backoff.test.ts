@@ -15,7 +15,12 @@ describe('exponentialDelay', () => {
   });
 
   it('never exceeds maxBackoffMs and stays a whole number, at any attempt', () => {
-    const anyDelay = fc.tuple(fc.integer({ min: 1, max: 1e9 }), fc.nat(1e6), fc.nat(1e6), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }));
+    const anyDelay = fc.tuple(
+      fc.integer({ min: 1, max: 1e9 }),
+      fc.nat(1e6),
+      fc.nat(1e6),
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    );
     fc.assert(
       fc.property(anyDelay, ([attempt, backoffMs, maxBackoffMs, chance]) => {
         const delay = exponentialDelay(attempt, { backoffMs, maxBackoffMs }, () => chance);
