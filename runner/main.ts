@@ -1,0 +1,100 @@
+/**
+ * The code inside each child: takes what it needs of the process, opens the channel, and turns messages into doings.
+ * Bundled into one small file, because every start of a plugin loads it.
+ */
+import { native } from './natives.ts';
+import { CHANNEL_FD, Control, ErrorCode, EXIT_FATAL, PROTOCOL_VERSION } from '../src/protocol/messages.ts';
+import type { CallMessage, InitializeParams, InitializeResult } from '../src/protocol/messages.ts';
+import { errorAnswer, resultAnswer, thrownAnswer } from './answer.ts';
+import { Channel } from './channel.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { loadPlugin, StartFailure } from './load.ts';
+import { Log } from './log.ts';
+import { Calls } from './serve.ts';
+import { explainItself, hasChannel, redirectConsole } from './stdio.ts';
+import { Vitals } from './vitals.ts';
+
+interface Message extends Omit<CallMessage, 'id' | 'method' | 'params'> {
+  id?: number;
+  method?: string;
+  params?: unknown;
+}
+
+function run(): void {
+  const channel = new Channel(CHANNEL_FD, {
+    onFrame: (json) => receive(JSON.parse(json) as Message),
+    onRead: () => calls.pump(),
+    onDrain: () => calls.pump(),
+    onClosed: (fault) => void life.orphaned(fault),
+  });
+  const log = new Log(channel);
+  const calls = new Calls(channel, log);
+  const life = new Lifecycle(channel, calls);
+  const vitals = new Vitals();
+  let initialized = false;
+
+  life.watch();
+  redirectConsole(log);
+
+  function receive(message: Message): void {
+    const { id, method, params } = message;
+    if (typeof method !== 'string') return;
+    if (!method.startsWith('$/')) return id === undefined ? undefined : calls.accept(message as CallMessage);
+    if (method === Control.cancel) return calls.cancel((params as { id?: unknown } | undefined)?.id);
+    // As in LSP: notifications that are not understood are ignored.
+    if (id !== undefined) void control(id, method, params);
+  }
+
+  async function control(id: number, method: string, params: unknown): Promise<void> {
+    switch (method) {
+      case Control.ping:
+        return answer(id, vitals.read());
+      case Control.initialize:
+        return initialize(id, params as InitializeParams);
+      case Control.drain:
+        await calls.drain();
+        return answer(id, null);
+      case Control.free:
+        await life.free().then(
+          () => answer(id, null),
+          (error: unknown) => channel.send(thrownAnswer(id, ErrorCode.threw, error, channel.maxMessageBytes)),
+        );
+        return life.exit(0);
+      default:
+        return channel.send(errorAnswer(id, ErrorCode.methodNotFound, `there is no ${method}`, channel.maxMessageBytes));
+    }
+  }
+
+  function answer(id: number, result: unknown): void {
+    channel.send(resultAnswer(id, result, channel.maxMessageBytes));
+  }
+
+  async function initialize(id: number, params: InitializeParams): Promise<void> {
+    if (initialized) return channel.send(errorAnswer(id, ErrorCode.internal, 'the plugin is initialized already', channel.maxMessageBytes));
+    initialized = true;
+    try {
+      if (params.protocol !== PROTOCOL_VERSION) {
+        throw new StartFailure('handshake', new Error(`the supervisor speaks protocol ${params.protocol}, this runner speaks ${PROTOCOL_VERSION}`));
+      }
+      channel.maxMessageBytes = params.limits.maxMessageBytes;
+      const plugin = await loadPlugin(params, log);
+      life.ready(plugin);
+      calls.begin(plugin.methods);
+      vitals.start();
+      const runtime = `node ${process.versions.node}`;
+      answer(id, { protocol: PROTOCOL_VERSION, methods: plugin.declared, pid: process.pid, runtime } satisfies InitializeResult);
+    } catch (failure) {
+      const { phase, cause } = failure instanceof StartFailure ? failure : new StartFailure('handshake', failure);
+      channel.send(thrownAnswer(id, ErrorCode.startFailed, cause, channel.maxMessageBytes, { phase }));
+      // Another start would meet the same supervisor and the same runner.
+      if (phase === 'handshake') await life.exit(EXIT_FATAL);
+    }
+  }
+}
+
+if (hasChannel()) {
+  run();
+} else {
+  explainItself();
+  native.reallyExit(2);
+}

@@ -1,0 +1,42 @@
+/**
+ * What the runner needs of the process, taken before any plugin code is loaded, so that a plugin which replaces `process.exit`,
+ * `process.on`, timers or streams cannot break it. Imported first by main. Everything else in this folder goes through here.
+ */
+import { writeSync } from 'node:fs';
+
+const { hrtime, reallyExit } = process as typeof process & { reallyExit(code: number): never };
+
+export const native = {
+  on: process.on.bind(process),
+  kill: process.kill.bind(process),
+  rss: process.memoryUsage.rss,
+  cpuUsage: process.cpuUsage.bind(process),
+  setTimeout: globalThis.setTimeout,
+  clearTimeout: globalThis.clearTimeout,
+  setImmediate: globalThis.setImmediate,
+  setInterval: globalThis.setInterval,
+  dateNow: Date.now,
+  /** Runs the plugin's `exit` listeners. */
+  exit: process.exit.bind(process),
+  /** Runs nothing more. */
+  reallyExit: reallyExit.bind(process),
+};
+
+/** Milliseconds on a clock that only goes forward. `performance.now` would cost a millisecond of every start. */
+export function monotonicMs(): number {
+  const [seconds, nanos] = hrtime();
+  return seconds * 1e3 + nanos / 1e6;
+}
+
+/** A line on the real stderr, written before this returns, so that a process which ends now has said it. */
+export function writeStderr(line: string): void {
+  try {
+    writeSync(2, `${line}\n`);
+  } catch {
+    // Nobody reads it, or the pipe is full: there is no other place to say so.
+  }
+}
+
+export function after(ms: number): Promise<void> {
+  return new Promise((resolve) => native.setTimeout(resolve, ms));
+}

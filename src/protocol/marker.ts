@@ -1,0 +1,38 @@
+/**
+ * Finds the processes that carry an instance's marker in their environment, wherever they fled to: detached, re-parented, in a group of
+ * their own. Linux only, from /proc; elsewhere it finds none. Kills nothing.
+ */
+import { INSTANCE_MARKER } from './messages.ts';
+
+const READERS = 16;
+
+export interface MarkedProcess {
+  pid: number;
+  marker: string;
+}
+
+/** The living processes whose marker `match` accepts; zombies and processes of other users are not among them. */
+export async function processesMarked(match: (marker: string) => boolean): Promise<MarkedProcess[]> {
+  if (process.platform !== 'linux') return [];
+  const { readdir, readFile } = await import('node:fs/promises');
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^[0-9]+$/.test(name));
+  const found: MarkedProcess[] = [];
+  const read = async (): Promise<void> => {
+    for (let pid = pids.pop(); pid !== undefined; pid = pids.pop()) {
+      // A process may end, or be another user's: then it has no environment for us. A zombie's is empty.
+      const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
+      const marker = markerIn(environment);
+      if (marker !== null && match(marker)) found.push({ pid: Number(pid), marker });
+    }
+  };
+  await Promise.all(Array.from({ length: READERS }, read));
+  return found;
+}
+
+function markerIn(environment: string): string | null {
+  const name = `${INSTANCE_MARKER}=`;
+  const start = environment.startsWith(name) ? 0 : environment.indexOf(`\0${name}`) + 1;
+  if (start === 0 && !environment.startsWith(name)) return null;
+  const end = environment.indexOf('\0', start);
+  return environment.slice(start + name.length, end === -1 ? undefined : end);
+}
