@@ -1,0 +1,130 @@
+/**
+ * The one schema of the options, for the library and for the configuration file. Held against the hand-written types at compile
+ * time: a field that is missing here, is too many here, or has another type does not compile. Knows no defaults.
+ */
+import * as z from 'zod';
+import { ConfigInvalidError } from './errors.ts';
+import { check } from './options-issues.ts';
+import { INSTANCE_MARKER } from './protocol/messages.ts';
+import type { BreakerOptions, LivenessOptions, Logger, LogLevel, PluginOptions, RestartOptions, RetryOptions, SupervisorOptions } from './types.ts';
+import { isPluginName, isRange, NAME_RULE, RANGE_RULE, shown } from './util/naming.ts';
+
+type Shape<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
+
+/** A timer set for longer fires at once. */
+const MAX_MS = 2 ** 31 - 1;
+/** V8 holds no longer string, and a message is one. */
+const MAX_MESSAGE = 2 ** 29 - 24;
+
+export const got = (rule: string) => ({ error: (issue: { input?: unknown }) => `expected ${rule}, got ${shown(issue.input)}` });
+const whole = (least: number, most: number, unit = '') => {
+  const rule = got(`a whole number${unit} from ${least} to ${most}`);
+  return z.int(rule).min(least, rule).max(most, rule).optional();
+};
+const duration = (least: 0 | 1 = 1) => whole(least, MAX_MS, ' of milliseconds');
+const size = (most = Number.MAX_SAFE_INTEGER) => whole(1024, most, ' of bytes');
+const count = (least: 0 | 1 = 1) => whole(least, MAX_MS);
+export const text = (rule: string, ok: (value: string) => boolean) => z.string(got(rule)).refine(ok, got(rule));
+export const flag = z.boolean(got('true or false')).optional();
+export const group = got('an object');
+export const list = got('an array');
+
+export const range = text(RANGE_RULE, isRange);
+export const callTimeout = duration();
+const path = text('a path', (value) => value !== '' && !value.includes('\0')).optional();
+const noNul = text('a string without NUL', (value) => !value.includes('\0'));
+const variable = text(
+  'the name of an environment variable (no "=", no NUL, none of ours)',
+  (name) => /^[^=\0]+$/.test(name) && name !== INSTANCE_MARKER,
+);
+
+const breaker = {
+  enabled: flag,
+  maxFailures: count(),
+  resetIntervalMs: duration(),
+  openMs: duration(),
+  halfOpenCalls: count(),
+  failureRatio: z.number(got('a share above 0, up to 1')).gt(0, got('a share above 0, up to 1')).max(1, got('a share above 0, up to 1')).optional(),
+  minimumCalls: count(),
+  slowCallMs: duration(),
+} satisfies Shape<BreakerOptions>;
+
+const retry = {
+  attempts: count(),
+  backoffMs: duration(0),
+  maxBackoffMs: duration(0),
+  budgetRatio: z.number(got('a number from 0 to 100')).min(0, got('a number from 0 to 100')).max(100, got('a number from 0 to 100')).optional(),
+} satisfies Shape<RetryOptions>;
+
+const restart = {
+  maxRestarts: count(0),
+  periodMs: duration(),
+  backoffMs: duration(0),
+  maxBackoffMs: duration(0),
+} satisfies Shape<RestartOptions>;
+
+const liveness = { intervalMs: duration(), timeoutMs: duration() } satisfies Shape<LivenessOptions>;
+
+const plugin = {
+  enabled: flag,
+  version: range.optional(),
+  pin: z.array(range, list).optional(),
+  initArgs: z.array(z.unknown(), list).optional(),
+  options: z.record(z.string(), z.unknown(), group).optional(),
+  concurrency: count(),
+  maxQueue: count(0),
+  maxQueueBytes: size(),
+  callTimeoutMs: callTimeout,
+  startTimeoutMs: duration(),
+  drainTimeoutMs: duration(0),
+  stopTimeoutMs: duration(0),
+  cancelGraceMs: duration(0),
+  maxMessageBytes: size(MAX_MESSAGE),
+  memoryLimitBytes: size().nullable(),
+  env: z.record(variable, noNul, group).optional(),
+  passEnv: z.array(variable, list).optional(),
+  execArgv: z.array(noNul, list).optional(),
+  nodePath: path,
+  breaker: z.strictObject(breaker, group).optional(),
+  retry: z.strictObject(retry, group).optional(),
+  restart: z.strictObject(restart, group).optional(),
+  liveness: z.strictObject(liveness, group).optional(),
+} satisfies Shape<PluginOptions>;
+
+const pluginSchema = z.strictObject(plugin, group);
+
+const isLogger = (value: unknown): boolean =>
+  ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+  ['debug', 'info', 'warn', 'error'].every((method) => typeof (value as Record<string, unknown>)[method] === 'function');
+
+const supervisor = {
+  pluginDir: path,
+  strict: flag,
+  logger: z.custom<Logger>(isLogger, 'expected an object with the methods debug, info, warn and error').optional(),
+  logLevel: z.enum(['error', 'warn', 'info', 'debug'] satisfies LogLevel[], got('"error", "warn", "info" or "debug"')).optional(),
+  metrics: flag,
+  nodePath: path,
+  defaults: pluginSchema.optional(),
+  plugins: z.record(text(NAME_RULE, isPluginName), pluginSchema, group).optional(),
+} satisfies Shape<SupervisorOptions>;
+
+const supervisorSchema = z.strictObject(supervisor, group);
+
+/** What a configuration file may hold: all but the logger, which no file can carry. */
+export const configSchema = supervisorSchema.omit({ logger: true });
+
+/** Throws `ConfigInvalidError` with every mistake at once. `source` says where the options came from. */
+export function validateOptions(input: unknown, source = 'options'): SupervisorOptions {
+  return valid(supervisorSchema, input, source);
+}
+
+/** The same for the options of one plugin. */
+export function validatePluginOptions(input: unknown, source = 'options'): PluginOptions {
+  return valid(pluginSchema, input, source);
+}
+
+function valid<T>(schema: z.ZodType<T>, input: unknown, source: string): T {
+  const checked = check(schema, input);
+  if (checked.kind === 'invalid') throw new ConfigInvalidError(checked.issues, source);
+  return checked.value;
+}

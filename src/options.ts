@@ -1,0 +1,118 @@
+/**
+ * Options → resolved options: the defaults, and how the layers are laid over each other. What is allowed stands in options-schema.ts.
+ * From here on every field is there, so that nothing further in asks whether one was given.
+ */
+import { validateOptions, validatePluginOptions } from './options-schema.ts';
+import type { BreakerOptions, LivenessOptions, Logger, LogLevel, PluginOptions, RestartOptions, RetryOptions, SupervisorOptions } from './types.ts';
+
+export { validateOptions, validatePluginOptions };
+
+/** Null stands for "not set", where a breaker has no default. */
+export type ResolvedBreakerOptions = Required<Omit<BreakerOptions, 'failureRatio' | 'slowCallMs'>> & {
+  failureRatio: number | null;
+  slowCallMs: number | null;
+};
+export type ResolvedRetryOptions = Required<RetryOptions>;
+export type ResolvedRestartOptions = Required<RestartOptions>;
+export type ResolvedLivenessOptions = Required<LivenessOptions>;
+
+export type ResolvedPluginOptions = Required<Omit<PluginOptions, 'breaker' | 'retry' | 'restart' | 'liveness'>> & {
+  breaker: ResolvedBreakerOptions;
+  retry: ResolvedRetryOptions;
+  restart: ResolvedRestartOptions;
+  liveness: ResolvedLivenessOptions;
+};
+
+export interface ResolvedOptions {
+  pluginDir: string | null;
+  strict: boolean;
+  logger: Logger | null;
+  logLevel: LogLevel;
+  metrics: boolean;
+  nodePath: string;
+  defaults: PluginOptions;
+  plugins: Map<string, PluginOptions>;
+}
+
+const MiB = 2 ** 20;
+
+const pluginDefaults = {
+  enabled: true,
+  version: '*',
+  pin: [] as string[],
+  initArgs: [] as unknown[],
+  options: {} as Record<string, unknown>,
+  concurrency: 100,
+  maxQueue: 1_000,
+  maxQueueBytes: 32 * MiB,
+  callTimeoutMs: 30_000,
+  startTimeoutMs: 10_000,
+  drainTimeoutMs: 30_000,
+  stopTimeoutMs: 5_000,
+  cancelGraceMs: 2_000,
+  maxMessageBytes: 16 * MiB,
+  memoryLimitBytes: null as number | null,
+  env: {} as Record<string, string>,
+  passEnv: [] as string[],
+  execArgv: [] as string[],
+  breaker: { enabled: true, maxFailures: 5, resetIntervalMs: 60_000, openMs: 5_000, halfOpenCalls: 3, minimumCalls: 20 },
+  retry: { attempts: 1, backoffMs: 50, maxBackoffMs: 2_000, budgetRatio: 0.1 },
+  restart: { maxRestarts: 5, periodMs: 60_000, backoffMs: 100, maxBackoffMs: 10_000 },
+  liveness: { intervalMs: 1_000, timeoutMs: 3_000 },
+} satisfies PluginOptions;
+
+/** Every default there is. Frozen, and itself valid as options. */
+export const defaultOptions = deepFrozen({
+  strict: false as boolean,
+  logLevel: 'info' as LogLevel,
+  metrics: true as boolean,
+  nodePath: process.execPath,
+  defaults: pluginDefaults,
+  plugins: {} as Record<string, PluginOptions>,
+} satisfies SupervisorOptions);
+
+/** Throws `ConfigInvalidError` as `validateOptions` does. */
+export function resolveOptions(input: SupervisorOptions): ResolvedOptions {
+  const { pluginDir, logger, defaults, plugins, ...given } = validateOptions(input);
+  const { strict, logLevel, metrics, nodePath } = over(defaultOptions, given);
+  return {
+    pluginDir: pluginDir ?? null,
+    strict,
+    logger: logger ?? null,
+    logLevel,
+    metrics,
+    nodePath,
+    defaults: defaults ?? {},
+    plugins: new Map(Object.entries(plugins ?? {})),
+  };
+}
+
+/** Built-in defaults, under `defaults`, under the plugin's own: field by field, in groups too. `env` and `options` merge by key, arrays are replaced. */
+export function resolvePluginOptions(options: ResolvedOptions, name: string): ResolvedPluginOptions {
+  const { breaker, ...rest } = pluginDefaults;
+  const base = { ...rest, nodePath: options.nodePath, breaker: { ...breaker, failureRatio: null, slowCallMs: null } };
+  return merged(merged(base, options.defaults), options.plugins.get(name) ?? {});
+}
+
+function merged(base: ResolvedPluginOptions, top: PluginOptions): ResolvedPluginOptions {
+  const { options, env, breaker, retry, restart, liveness, ...fields } = top;
+  return {
+    ...over(base, fields),
+    options: over(base.options, options),
+    env: over(base.env, env),
+    breaker: over(base.breaker, breaker),
+    retry: over(base.retry, retry),
+    restart: over(base.restart, restart),
+    liveness: over(base.liveness, liveness),
+  };
+}
+
+/** `top` over `base`; a field that is there but undefined was not given. */
+function over<T extends object>(base: T, top: { [K in keyof T]?: T[K] | undefined } | undefined): T {
+  return { ...base, ...Object.fromEntries(Object.entries(top ?? {}).filter(([, value]) => value !== undefined)) };
+}
+
+function deepFrozen<T extends object>(value: T): Readonly<T> {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFrozen(inner);
+  return Object.freeze(value);
+}
