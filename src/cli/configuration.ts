@@ -1,0 +1,30 @@
+/**
+ * What `start` and `validate` run on: the file's options, and over them what the flags and the environment say.
+ */
+import path from 'node:path';
+import { statSync } from 'node:fs';
+import { type LogLevel, type SupervisorOptions } from '../index.ts';
+import { loadConfig } from './config-file.ts';
+import { usageError } from './errors.ts';
+
+export interface ConfigurationFlags {
+  config?: string;
+  pluginDir?: string;
+  logLevel?: LogLevel;
+}
+
+export interface Configuration {
+  file: string | null;
+  baseDir: string;
+  options: SupervisorOptions & { pluginDir: string };
+}
+
+/** Throws `ConfigInvalidError`, and `ERR_USAGE` when the plugin folder is not there. */
+export async function readConfiguration(flags: ConfigurationFlags): Promise<Configuration> {
+  const { file, baseDir, options } = await loadConfig({ cwd: process.cwd(), ...(flags.config === undefined ? {} : { file: flags.config }) });
+  const pluginDir = flags.pluginDir === undefined ? path.resolve(baseDir, options.pluginDir ?? 'plugins') : path.resolve(flags.pluginDir);
+  if (!statSync(pluginDir, { throwIfNoEntry: false })?.isDirectory()) {
+    throw usageError(`there is no plugin folder ${pluginDir}`, 'make it, or name another with --plugin-dir DIR or `pluginDir` in the configuration');
+  }
+  return { file, baseDir, options: { ...options, pluginDir, ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }) } };
+}

@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+/** The command `chameleon-supervisor`. Sets the exit code and lets the process end by itself, so that no output is cut off. */
+import { run } from './program.ts';
+import { onReaderGone } from './terminal.ts';
+
+onReaderGone(false);
+process.exitCode = await run(process.argv.slice(2));

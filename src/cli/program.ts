@@ -1,0 +1,113 @@
+/**
+ * The commands, their arguments and help. What a command does is in commands/, loaded when it is run, so that help is fast.
+ */
+import { Command, CommanderError } from 'commander';
+import { Exit, exitCodeOf, factsOf } from './errors.ts';
+import { client, milliseconds, toggle, value, withConfig, withExamples, withJson, withSocket } from './flags.ts';
+import { reportError } from './render/error.ts';
+
+type Done = (exitCode: number | void) => void;
+
+/** Runs one command line, without the program's name; answers with its exit code and never rejects. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json') || toggle('--json', '').envVar !== undefined;
+  let exitCode: number = Exit.done;
+  try {
+    const done: Done = (code) => (exitCode = code ?? Exit.done);
+    await program(await versionFor(argv), json, done).parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) {
+      const facts = factsOf(error);
+      reportError(facts, json);
+      return exitCodeOf(facts.code);
+    }
+    // commander has printed help, the version or its complaint already, unless that had to be JSON.
+    if (error.exitCode === 0) return Exit.done;
+    if (json) reportError({ code: 'ERR_USAGE', message: error.message.replace(/^error: /, '') }, true);
+    return Exit.usage;
+  }
+}
+
+/** The library is loaded for its version only when that is asked for. */
+async function versionFor([first]: readonly string[]): Promise<string> {
+  return first === '--version' || first === '-V' ? (await import('../index.ts')).VERSION : '';
+}
+
+function program(version: string, json: boolean, done: Done): Command {
+  // Settings that the commands inherit stand before them.
+  const root = new Command('chameleon-supervisor')
+    .description('Runs plugins, each version in a process of its own.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(--help shows the usage)')
+    .configureOutput(json ? { writeErr: () => {} } : {});
+  withExamples(root, ['start', 'status', `call hello greet '["world"]'`, 'reload hello']);
+  addRunning(root, done);
+  addAsking(root, done);
+  addChanging(root, done);
+  return root;
+}
+
+function addRunning(root: Command, done: Done): void {
+  const level = () => value('--log-level <level>', 'the least severe level that is logged').choices(['error', 'warn', 'info', 'debug']);
+  const dir = () => value('--plugin-dir <dir>', 'folder of the plugins; default: plugins, beside the configuration');
+  const start = root
+    .command('start')
+    .description('run a supervisor in the foreground; SIGTERM or Ctrl-C drains and stops it, SIGHUP re-reads the configuration');
+  withExamples(withJson(withSocket(withConfig(start)).addOption(dir()).addOption(level())), [
+    'start',
+    'start --plugin-dir ./plugins --log-level debug',
+  ]).action(async (flags) => done(await (await import('./commands/start.ts')).start(flags)));
+  const validate = root.command('validate').description('check the configuration and the plugins, and start nothing');
+  withExamples(withJson(withConfig(validate).addOption(dir())), ['validate', 'validate --config ./chameleon.config.json --json']).action(
+    async (flags) => done(await (await import('./commands/validate.ts')).validate(flags)),
+  );
+}
+
+function addAsking(root: Command, done: Done): void {
+  client(root.command('status').description('show what runs').argument('[name]', 'one plugin'), ['status', 'status hello --json']).action(
+    async (name, flags) => done(await (await import('./commands/status.ts')).status(name, flags)),
+  );
+  const call = root
+    .command('call')
+    .description('call a method and print its result')
+    .argument('<plugin>', 'name, or name@range for another version than the active one')
+    .argument('<method>', 'method of the plugin')
+    .argument('[json-args]', 'array of arguments, or any other JSON value as the one argument; @file reads a file, - standard input')
+    .addOption(value('--timeout <ms>', "deadline; default: the method's").argParser(milliseconds));
+  client(call, [
+    `call hello greet '["world"]'`,
+    `call hello@^1 greet '"world"' --timeout 500`,
+    'call wordcount count @arguments.json',
+    'echo \'["world"]\' | chameleon-supervisor call hello greet -',
+  ]).action(async (plugin, method, args, flags) => done(await (await import('./commands/call.ts')).call(plugin, method, args, flags)));
+  client(root.command('methods').description('list the methods of a plugin').argument('<name>'), ['methods hello']).action(async (name, flags) =>
+    done(await (await import('./commands/methods.ts')).methods(name, flags)),
+  );
+  client(root.command('metrics').description('show calls, failures and times').argument('[name]', 'one plugin'), [
+    'metrics',
+    'metrics hello --json',
+  ]).action(async (name, flags) => done(await (await import('./commands/metrics.ts')).metrics(name, flags)));
+  const logs = root.command('logs').description('print the latest log records').argument('[name]', 'one plugin');
+  client(logs.addOption(toggle('-f, --follow', 'go on with what comes')), ['logs', 'logs hello -f']).action(async (name, flags) =>
+    done(await (await import('./commands/logs.ts')).logs(name, flags)),
+  );
+}
+
+function addChanging(root: Command, done: Done): void {
+  const rollout = () => import('./commands/rollout.ts');
+  client(root.command('load').description('start the plugin of a folder; switch to it when another version is active').argument('<dir>'), [
+    'load ./plugins/hello/2.0.0',
+  ]).action(async (dir, flags) => done(await (await rollout()).load(dir, flags)));
+  client(root.command('reload').description('replace the process of a plugin, without a failed call').argument('<name>'), ['reload hello']).action(
+    async (name, flags) => done(await (await rollout()).reload(name, flags)),
+  );
+  client(root.command('rollback').description('switch back to the version that was active before').argument('<name>'), ['rollback hello']).action(
+    async (name, flags) => done(await (await rollout()).rollback(name, flags)),
+  );
+  client(root.command('unload').description('drain and stop a plugin, or one version of it').argument('<name[@version]>'), [
+    'unload hello',
+    'unload hello@1.0.0',
+  ]).action(async (name, flags) => done(await (await rollout()).unload(name, flags)));
+}
