@@ -1,0 +1,7 @@
+export default {
+  methods: {
+    greet(name) {
+      return `你好, ${name}`;
+    },
+  },
+};
