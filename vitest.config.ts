@@ -1,8 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
+/** Expects a built `dist/` and installed plugins, which `npm test` sees to. */
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    typecheck: {
+      enabled: true,
+      include: ['test/types/**/*.test-d.ts'],
+      tsconfig: './tsconfig.json',
+      // Those are for `npm run typecheck`.
+      ignoreSourceErrors: true,
+    },
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -21,7 +21,7 @@ type State =
   | { readonly kind: 'isolated' };
 
 /** The generation of a call that is refused. */
-export const REFUSED = -1;
+const REFUSED = -1;
 /** Nobody knows how long the probes will run: long enough to be no busy loop, short enough to be soon. */
 const HALF_OPEN_RETRY_MS = 100;
 
