@@ -2,75 +2,16 @@
  * The table of errors: one class per code, facts as fields, a message that says what to do next.
  * Owns no policy: whether an error trips a breaker or is retried is decided in resilience/ and supervision/.
  */
+import { ChameleonError, type ErrorSubject, type Issue, type RemoteError, type StartPhase } from './error-base.ts';
 import type { ExitFacts } from './types.ts';
 
-const BRAND = Symbol.for('chameleon-supervisor.error');
-
-/** Where an error belongs; every part may be unknown. */
-export interface ErrorSubject {
-  plugin?: string;
-  version?: string;
-  method?: string;
-}
-
-export interface Issue {
-  /** Path of the offending value, such as `plugins.hello.concurrency`. */
-  path: string;
-  message: string;
-}
-
-/** An error that the plugin threw, as far as it could be carried over. */
-export interface RemoteError {
-  name: string;
-  message: string;
-  stack?: string;
-  code?: string | number;
-  data?: unknown;
-  cause?: RemoteError;
-}
-
-type Phase = 'spawn' | 'handshake' | 'import' | 'init' | 'health';
-
-export abstract class ChameleonError extends Error {
-  abstract readonly code: string;
-  readonly plugin: string | undefined;
-  readonly version: string | undefined;
-  readonly method: string | undefined;
-  /** Whether the same call may succeed later without anyone's doing. */
-  readonly retryable: boolean = false;
-
-  constructor(message: string, subject: ErrorSubject = {}, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.plugin = subject.plugin;
-    this.version = subject.version;
-    this.method = subject.method;
-  }
-
-  get [BRAND](): true {
-    return true;
-  }
-
-  override get name(): string {
-    return this.constructor.name;
-  }
-
-  /** Every fact, for logs and for the control socket; `stack` is left out. */
-  toJSON(): Record<string, unknown> {
-    const { code, message, name } = this;
-    const cause = this.cause instanceof ChameleonError ? this.cause.toJSON() : this.cause instanceof Error ? { message: this.cause.message } : undefined;
-    return { name, code, message, ...Object.fromEntries(Object.entries(this).filter(([, value]) => value !== undefined)), cause };
-  }
-}
-
-/** True for every error of this library, also of another copy of it in the same process. */
-export function isChameleonError(value: unknown): value is ChameleonError {
-  return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
-}
+export { ChameleonError, isChameleonError, type ErrorSubject, type Issue, type RemoteError } from './error-base.ts';
 
 const listed = (issues: readonly Issue[]): string => issues.map((issue) => `\n  ${issue.path || '(root)'}: ${issue.message}`).join('');
 const named = (subject: ErrorSubject): string => `${subject.plugin ?? 'plugin'}${subject.version === undefined ? '' : `@${subject.version}`}`;
 const called = (subject: ErrorSubject): string => `${named(subject)}.${subject.method ?? '?'}`;
-const choices = (available: readonly string[]): string => (available.length === 0 ? 'none is there' : `there is ${available.slice(0, 20).join(', ')}`);
+const choices = (available: readonly string[]): string =>
+  available.length === 0 ? 'none is there' : `there is ${available.slice(0, 20).join(', ')}`;
 
 /** How an exit reads in a message. */
 export function describeExit(exit: ExitFacts): string {
@@ -138,11 +79,15 @@ export class PluginExistsError extends ChameleonError {
 
 /** The child did not become ready. `hint` says what usually helps. */
 abstract class StartError extends ChameleonError {
-  readonly phase: Phase;
+  readonly phase: StartPhase;
   readonly exit: ExitFacts | null;
   readonly stderrTail: string;
   readonly hint: string;
-  constructor(what: string, subject: ErrorSubject, facts: { phase: Phase; exit?: ExitFacts | null; stderrTail?: string; hint: string; cause?: unknown }) {
+  constructor(
+    what: string,
+    subject: ErrorSubject,
+    facts: { phase: StartPhase; exit?: ExitFacts | null; stderrTail?: string; hint: string; cause?: unknown },
+  ) {
     const tail = facts.stderrTail ? `\n  last output: ${facts.stderrTail.trimEnd().split('\n').slice(-5).join('\n    ')}` : '';
     super(`${named(subject)} ${what} (phase ${facts.phase})\n  hint: ${facts.hint}${tail}`, subject, facts.cause);
     this.phase = facts.phase;
@@ -169,7 +114,11 @@ export class ReloadFailedError extends ChameleonError {
   readonly from: string;
   readonly to: string;
   constructor(plugin: string, from: string, to: string, cause: unknown) {
-    super(`${plugin}: the switch from ${from} to ${to} was given up, ${from} still serves: ${cause instanceof Error ? cause.message : String(cause)}`, { plugin, version: to }, cause);
+    super(
+      `${plugin}: the switch from ${from} to ${to} was given up, ${from} still serves: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { plugin, version: to },
+      cause,
+    );
     this.from = from;
     this.to = to;
   }
@@ -182,7 +131,10 @@ export class CallTimeoutError extends ChameleonError {
   readonly phase: 'queued' | 'running';
   override readonly retryable = true;
   constructor(subject: ErrorSubject, timeoutMs: number, phase: 'queued' | 'running') {
-    super(`${called(subject)} was not answered within ${timeoutMs} ms (${phase === 'queued' ? 'it waited for a slot: raise concurrency or send less' : 'it was running: raise timeoutMs or look into the method'})`, subject);
+    super(
+      `${called(subject)} was not answered within ${timeoutMs} ms (${phase === 'queued' ? 'it waited for a slot: raise concurrency or send less' : 'it was running: raise timeoutMs or look into the method'})`,
+      subject,
+    );
     this.timeoutMs = timeoutMs;
     this.phase = phase;
   }
@@ -212,7 +164,10 @@ export class CircuitOpenError extends ChameleonError {
   readonly retryAfterMs: number;
   override readonly retryable = true;
   constructor(subject: ErrorSubject, retryAfterMs: number, state: 'open' | 'half-open' | 'isolated' = 'open') {
-    super(`${named(subject)} is refusing calls, its circuit is ${state}; ${state === 'isolated' ? 'an operator holds it open' : `try again in ${retryAfterMs} ms`}`, subject);
+    super(
+      `${named(subject)} is refusing calls, its circuit is ${state}; ${state === 'isolated' ? 'an operator holds it open' : `try again in ${retryAfterMs} ms`}`,
+      subject,
+    );
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -237,7 +192,10 @@ export class PluginCrashedError extends ChameleonError {
   readonly maybeExecuted: boolean;
   override readonly retryable = true;
   constructor(subject: ErrorSubject, exit: ExitFacts, maybeExecuted: boolean) {
-    super(`${called(subject)}: the plugin's process ended during the call (${describeExit(exit)})${maybeExecuted ? '; it may have been executed' : ''}`, subject);
+    super(
+      `${called(subject)}: the plugin's process ended during the call (${describeExit(exit)})${maybeExecuted ? '; it may have been executed' : ''}`,
+      subject,
+    );
     this.exit = exit;
     this.stderrTail = exit.stderrTail;
     this.maybeExecuted = maybeExecuted;

@@ -3,7 +3,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { ChameleonError } from './errors.ts';
-import type { BreakerState, ExitFacts, LogRecord } from './types.ts';
+import type { BreakerState, ExitFacts, LogRecord, MethodMetrics } from './types.ts';
 
 interface Subject {
   plugin: string;
@@ -56,9 +56,17 @@ export class EventHub extends EventEmitter<EventMap> {
 
 /**
  * What the telemetry of calls sees. Called on the call path: implementations neither throw nor allocate more than they must.
- * `waitingMs` is negative when the call never left the queue.
+ * `runningMs` is negative when the call was never sent.
  */
 export interface CallObserver {
   settled(plugin: string, version: string, method: string, code: string | null, waitingMs: number, runningMs: number): void;
   retried(plugin: string, version: string, method: string): void;
+}
+
+/** What measures calls, as the supervisor sees it. */
+export interface Telemetry extends CallObserver {
+  /** Since when it counts, in milliseconds ago. */
+  sinceMs(): number;
+  methods(plugin: string, version: string): Record<string, MethodMetrics>;
+  reset(plugin?: string): void;
 }

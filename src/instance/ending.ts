@@ -55,7 +55,9 @@ function suspectsFirst(calls: PendingCall[], lastReadAt: number): PendingCall[] 
 function startError(seen: Seen, exit: ExitFacts): ChameleonError {
   const { release, fault, stderrTail } = seen;
   const subject = { plugin: release.name, version: release.version };
-  const message = fault?.message ?? (exit.cause === 'spawn-error' ? (exit.detail ?? '') : `its process ended before it was ready (${exit.signal ?? `exit code ${exit.code}`})`);
+  const message =
+    fault?.message ??
+    (exit.cause === 'spawn-error' ? (exit.detail ?? '') : `its process ended before it was ready (${exit.signal ?? `exit code ${exit.code}`})`);
   const facts = {
     phase: exit.cause === 'spawn-error' ? ('spawn' as const) : (fault?.phase ?? 'handshake'),
     exit,

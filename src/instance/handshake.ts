@@ -22,15 +22,18 @@ export function readGreeting(answer: unknown, release: Release): Greeting {
   const refused = (reason: string): Greeting => ({ kind: 'refused', reason });
   if (typeof answer !== 'object' || answer === null) return refused('the plugin answered $/initialize with no object');
   const { protocol, methods, runtime, plugin } = answer as Partial<InitializeResult>;
-  if (protocol !== PROTOCOL_VERSION) return refused(`the supervisor speaks protocol ${PROTOCOL_VERSION}, the plugin ${JSON.stringify(protocol)?.slice(0, 40) ?? 'none'}`);
+  if (protocol !== PROTOCOL_VERSION)
+    return refused(`the supervisor speaks protocol ${PROTOCOL_VERSION}, the plugin ${JSON.stringify(protocol)?.slice(0, 40) ?? 'none'}`);
   if (plugin !== undefined && (plugin?.name !== release.name || plugin.version !== release.version))
     return refused(`the supervisor started ${release.name}@${release.version}, the plugin says it is ${JSON.stringify(plugin).slice(0, 200)}`);
-  if (typeof methods !== 'object' || methods === null || Array.isArray(methods)) return refused('the plugin answered without `methods`, an object by method name');
+  if (typeof methods !== 'object' || methods === null || Array.isArray(methods))
+    return refused('the plugin answered without `methods`, an object by method name');
   const names = Object.keys(methods);
   if (names.length > MAX_METHODS) return refused(`the plugin names ${names.length} methods, the supervisor takes ${MAX_METHODS}`);
   const known = new Map<string, MethodInfo>();
   for (const name of names) {
-    if (name === '' || name.length > MAX_METHOD_NAME || isReserved(name)) return refused(`the plugin names a method that the supervisor does not take: ${JSON.stringify(name.slice(0, 60))}`);
+    if (name === '' || name.length > MAX_METHOD_NAME || isReserved(name))
+      return refused(`the plugin names a method that the supervisor does not take: ${JSON.stringify(name.slice(0, 60))}`);
     known.set(name, methodInfo(Object.hasOwn(release.manifest.methods, name) ? release.manifest.methods[name] : undefined, methods[name]));
   }
   return { kind: 'accepted', runtime: String(runtime ?? 'unknown').slice(0, 100), methods: known };

@@ -168,7 +168,8 @@ export class Instance {
       (error: { message: string; data?: { phase?: StartFault['phase']; name?: string; stack?: string } }) => {
         const phase = error.data?.phase;
         // A closed channel rejects too, but then the exit tells the story better.
-        if (phase !== undefined) this.#failStart({ kind: phase === 'handshake' ? 'handshake' : 'failed', phase, message: error.data?.stack ?? error.message });
+        if (phase !== undefined)
+          this.#failStart({ kind: phase === 'handshake' ? 'handshake' : 'failed', phase, message: error.data?.stack ?? error.message });
         else if (this.#child.channel?.readable.destroyed === false) this.#failStart({ kind: 'failed', phase: 'handshake', message: error.message });
       },
     );
@@ -198,17 +199,20 @@ export class Instance {
   }
 
   #stray(reason: string): void {
-    if (this.#state.kind === 'starting') this.#failStart({ kind: 'handshake', phase: 'handshake', message: `the supervisor asked once, the plugin sent ${reason}` });
+    if (this.#state.kind === 'starting')
+      this.#failStart({ kind: 'handshake', phase: 'handshake', message: `the supervisor asked once, the plugin sent ${reason}` });
     else this.#setup.emit({ kind: 'stray-answer', ...this.#subject, reason });
   }
 
   async #channelEnded(reason: string | null): Promise<void> {
     if (reason !== null) {
-      if (this.#state.kind === 'starting') this.#fault = { kind: 'handshake', phase: 'handshake', message: `the plugin broke the protocol: ${reason}` };
+      if (this.#state.kind === 'starting')
+        this.#fault = { kind: 'handshake', phase: 'handshake', message: `the plugin broke the protocol: ${reason}` };
       this.kill('protocol-error', reason);
       return;
     }
     if (!(await within(CLOSED_GRACE_MS, this.#child.ended)) && this.#state.kind !== 'stopping') {
+      if (this.#state.kind === 'starting') this.#fault = { kind: 'failed', phase: 'handshake', message: 'it closed its channel before it was ready' };
       this.kill('channel-closed', 'it closed its channel and lived on');
     }
   }

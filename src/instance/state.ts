@@ -32,10 +32,7 @@ export type State =
   | { kind: 'exited'; end: InstanceEnd };
 
 export type Transition =
-  | { kind: 'answered'; readiness: Readiness }
-  | { kind: 'drain' }
-  | { kind: 'condemn'; verdict: Verdict }
-  | { kind: 'ended'; end: InstanceEnd };
+  { kind: 'answered'; readiness: Readiness } | { kind: 'drain' } | { kind: 'condemn'; verdict: Verdict } | { kind: 'ended'; end: InstanceEnd };
 
 /** The state after `event`; the same state where the event comes too late to matter. */
 export function transition(state: State, event: Transition): State {

@@ -20,7 +20,10 @@ export function causeOfDeath(exit: RawExit, stderrTail: string): Death {
   const aborted = exit.signal === 'SIGABRT' || exit.signal === 'SIGTRAP' || exit.code === SIGABRT_CODE;
   if (aborted && /heap out of memory|Allocation failed|OOM/.test(stderrTail)) return { cause: 'out-of-memory', detail: 'the V8 heap is full' };
   if (exit.signal !== null) return { cause: 'signal', detail: null };
-  for (const [prefix, cause] of [[UNCAUGHT, 'uncaught-exception'], [UNHANDLED, 'unhandled-rejection']] as const) {
+  for (const [prefix, cause] of [
+    [UNCAUGHT, 'uncaught-exception'],
+    [UNHANDLED, 'unhandled-rejection'],
+  ] as const) {
     const at = stderrTail.lastIndexOf(prefix);
     if (at !== -1 && exit.code !== 0) return { cause, detail: stderrTail.slice(at + prefix.length).split('\n', 1)[0] ?? null };
   }

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import treeKill from 'tree-kill';
 import { processesMarked } from '../protocol/marker.ts';
 
-const killTree = promisify<number, string>((pid, signal, done) => treeKill(pid, signal, done));
+const killTree = promisify((pid: number, signal: string, done: (error?: Error) => void) => treeKill(pid, signal, done));
 const TREE_KILL_LIMIT_MS = 500;
 const MAX_SWEEPS = 5;
 
@@ -29,7 +29,10 @@ export function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): boolean
 export async function killHard(pid: number): Promise<void> {
   if (await hasPs()) {
     const limit = AbortSignal.timeout(TREE_KILL_LIMIT_MS);
-    await Promise.race([killTree(pid, 'SIGKILL').catch(() => {}), new Promise<void>((resolve) => limit.addEventListener('abort', () => resolve(), { once: true }))]);
+    await Promise.race([
+      killTree(pid, 'SIGKILL').catch(() => {}),
+      new Promise<void>((resolve) => limit.addEventListener('abort', () => resolve(), { once: true })),
+    ]);
   }
   signalGroup(pid, 'SIGKILL');
 }

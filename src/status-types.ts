@@ -1,0 +1,169 @@
+/**
+ * What a supervisor tells of itself: ends, states, status, metrics, reports. Imports one word, does nothing.
+ */
+import type { LogLevel } from './types.ts';
+
+/** Why a child ended. */
+export type ExitCause =
+  | 'stopped'
+  | 'drain-timeout'
+  | 'exit-code'
+  | 'signal'
+  | 'out-of-memory'
+  | 'memory-limit'
+  | 'uncaught-exception'
+  | 'unhandled-rejection'
+  | 'unresponsive'
+  | 'cancel-ignored'
+  | 'protocol-error'
+  | 'channel-closed'
+  | 'spawn-error'
+  | 'start-timeout'
+  | 'start-failed';
+
+/** The facts of one child's end. */
+export interface ExitFacts {
+  pid: number | null;
+  code: number | null;
+  signal: string | null;
+  cause: ExitCause;
+  /** What the cause was in words, where more is known than its name. */
+  detail: string | null;
+  uptimeMs: number;
+  /** The last lines of the child's stderr. */
+  stderrTail: string;
+  /** The calls that were running; for an unresponsive child the likely culprit comes first. */
+  inFlight: { id: number; method: string }[];
+}
+
+export type InstanceState = 'starting' | 'ready' | 'draining' | 'stopping' | 'exited';
+export type DeploymentState = 'starting' | 'running' | 'restarting' | 'draining' | 'stopped' | 'failed';
+export type PluginState = 'empty' | 'activating' | 'active' | 'switching' | 'stopped';
+export type BreakerState = 'closed' | 'open' | 'half-open' | 'isolated';
+
+export interface BreakerStatus {
+  state: BreakerState;
+  /** Failures counted in the current window. */
+  failures: number;
+  /** Until the next probe is allowed; 0 unless open. */
+  retryAfterMs: number;
+}
+
+export interface InstanceStatus {
+  id: string;
+  state: InstanceState;
+  pid: number | null;
+  uptimeMs: number;
+  inFlight: number;
+  rssBytes: number | null;
+  cpuMs: number | null;
+  eventLoopDelayMs: number | null;
+}
+
+export interface VersionStatus {
+  version: string;
+  state: DeploymentState;
+  active: boolean;
+  dir: string;
+  pid: number | null;
+  uptimeMs: number;
+  inFlight: number;
+  queued: number;
+  queuedBytes: number;
+  breaker: BreakerStatus;
+  restarts: number;
+  rssBytes: number | null;
+  methods: string[];
+  instances: InstanceStatus[];
+  /** Why the version is failed, or why its child ended last. */
+  lastError: { code: string; message: string } | null;
+  lastExit: ExitFacts | null;
+}
+
+/** A plugin: the facts of its active version, and every version that has a deployment. */
+export interface PluginStatus {
+  name: string;
+  state: PluginState;
+  /** The active version; null while there is none. */
+  version: string | null;
+  /** The active version's folder; null while there is none. */
+  dir: string | null;
+  pid: number | null;
+  uptimeMs: number;
+  inFlight: number;
+  queued: number;
+  breaker: BreakerStatus;
+  restarts: number;
+  rssBytes: number | null;
+  methods: string[];
+  versions: VersionStatus[];
+}
+
+export interface SupervisorStatus {
+  pid: number;
+  state: 'running' | 'closing' | 'closed';
+  uptimeMs: number;
+  rssBytes: number;
+  plugins: PluginStatus[];
+  /** What the catalog refused, and why. */
+  refused: { path: string; code: string; message: string }[];
+}
+
+/** Milliseconds. Percentiles are within 1 % of the true value. */
+export interface Distribution {
+  min: number;
+  mean: number;
+  max: number;
+  p50: number;
+  p90: number;
+  p99: number;
+}
+
+export interface MethodMetrics {
+  calls: number;
+  succeeded: number;
+  failed: number;
+  failuresByCode: Record<string, number>;
+  retries: number;
+  /** From admission to the frame being written. */
+  waitingMs: Distribution;
+  /** From the frame being written to the end of the work. */
+  runningMs: Distribution;
+}
+
+export interface VersionMetrics {
+  methods: Record<string, MethodMetrics>;
+  inFlight: number;
+  queued: number;
+  breaker: BreakerState;
+  restarts: number;
+  cpuMs: number | null;
+  rssBytes: number | null;
+}
+
+/** By plugin name, then version. Empty when measuring is switched off. */
+export interface MetricsSnapshot {
+  sinceMs: number;
+  plugins: Record<string, Record<string, VersionMetrics>>;
+}
+
+export interface CloseReport {
+  /** Instances that ended after draining and `free()`. */
+  stopped: number;
+  /** Instances that had to be killed. */
+  killed: number;
+  /** Calls that the drain timeout cut off. */
+  abandonedCalls: number;
+  durationMs: number;
+}
+
+/** One record of a plugin's output or of the supervisor's own doings. */
+export interface LogRecord {
+  level: LogLevel;
+  message: string;
+  plugin: string;
+  version: string;
+  pid: number | null;
+  stream: 'stdout' | 'stderr' | 'log';
+  fields?: Record<string, unknown>;
+}

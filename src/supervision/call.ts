@@ -1,0 +1,186 @@
+/**
+ * One call, from the caller's promise down to the frame on the wire. Owns its deadline and its one settlement.
+ * The same object waits in the queue, stands in the channel's table and is retried, so that a call costs one of each.
+ *
+ * 1. The promise settles exactly once; what comes later only frees what the work still held.
+ * 2. One deadline, made at the beginning: waiting, every attempt and every pause count against it.
+ */
+import { CallCancelledError, CallTimeoutError, type ChameleonError, type ErrorSubject } from '../errors.ts';
+import type { CallObserver } from '../events.ts';
+import type { Instance } from '../instance/instance.ts';
+import { frame } from '../protocol/framing.ts';
+import type { WireError } from '../protocol/messages.ts';
+import type { QueueItem } from '../resilience/queue.ts';
+import type { PendingCall } from '../rpc/channel.ts';
+
+/** Where a call is under way: told what happens to it. */
+export interface Place {
+  started(call: Call): void;
+  sent(call: Call): void;
+  answered(call: Call, result: unknown): void;
+  refused(call: Call, error: WireError): void;
+  garbled(call: Call, reason: string): void;
+  /** The caller has its answer already: the deadline passed, or it cancelled. */
+  abandoned(call: Call, why: 'timeout' | 'cancelled'): void;
+}
+
+export interface CallRequest {
+  id: number;
+  plugin: string;
+  /** The version range that was asked for; null for the active version. */
+  range: string | null;
+  method: string;
+  /** The arguments, as the text of a JSON array. */
+  params: string;
+  timeoutMs: number;
+  signal: AbortSignal | undefined;
+  traceparent: string | undefined;
+  observer: CallObserver | null;
+}
+
+export class Call implements QueueItem, PendingCall {
+  readonly id: number;
+  readonly method: string;
+  readonly range: string | null;
+  readonly bytes: number;
+  readonly promise: Promise<unknown>;
+  readonly deadlineAt: number;
+  version = '';
+  attempt = 1;
+  /** The breaker's leave for this attempt; -1 once it was told how the attempt ended. */
+  generation = -1;
+  place: Place | null = null;
+  /** The instance that it was given to. */
+  carrier: Instance | null = null;
+  frame: string | null = null;
+  sentAt: number | null = null;
+  settled = false;
+  /** Of the pause before a retry, or of the grace for a cancel: never both. */
+  timer: NodeJS.Timeout | null = null;
+  readonly #request: CallRequest;
+  readonly #madeAt: number;
+  readonly #deadline: NodeJS.Timeout;
+  readonly #onAbort: (() => void) | null = null;
+  #release: (() => void) | null = null;
+  #resolve!: (result: unknown) => void;
+  #reject!: (error: ChameleonError) => void;
+
+  constructor(request: CallRequest) {
+    this.#request = request;
+    this.id = request.id;
+    this.method = request.method;
+    this.range = request.range;
+    this.bytes = Buffer.byteLength(request.params);
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#madeAt = performance.now();
+    this.deadlineAt = this.#madeAt + request.timeoutMs;
+    this.#deadline = setTimeout(expire, request.timeoutMs, this);
+    const { signal } = request;
+    if (signal !== undefined) {
+      this.#onAbort = () => this.#abandon(new CallCancelledError(this.subject, signal.reason), 'cancelled');
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+  }
+
+  get subject(): ErrorSubject {
+    return { plugin: this.#request.plugin, version: this.version, method: this.method };
+  }
+
+  get isRunning(): boolean {
+    return this.sentAt !== null;
+  }
+
+  /** Makes the frame of this attempt, with what is left of the deadline now. */
+  encode(now: number): void {
+    const { params, traceparent } = this.#request;
+    let text = `{"jsonrpc":"2.0","id":${this.id},"method":${JSON.stringify(this.method)},"params":${params},"deadlineMs":${Math.max(1, Math.ceil(this.deadlineAt - now))}`;
+    if (this.attempt > 1) text += `,"attempt":${this.attempt}`;
+    if (traceparent !== undefined) text += `,"traceparent":${JSON.stringify(traceparent)}`;
+    this.frame = frame(`${text}}`);
+  }
+
+  start(release: () => void): void {
+    this.#release = release;
+    this.place?.started(this);
+  }
+
+  sent(): void {
+    this.sentAt = performance.now();
+    this.frame = '';
+    this.place?.sent(this);
+  }
+
+  answered(result: unknown): void {
+    this.place?.answered(this, result);
+  }
+
+  refused(error: WireError): void {
+    this.place?.refused(this, error);
+  }
+
+  garbled(reason: string): void {
+    this.place?.garbled(this, reason);
+  }
+
+  /** The attempt is over: its slot is free, and nothing of it is left. */
+  leave(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    this.place = null;
+    this.carrier = null;
+    this.frame = null;
+    const release = this.#release;
+    this.#release = null;
+    release?.();
+  }
+
+  succeed(result: unknown): void {
+    if (!this.#settle(null)) return;
+    this.#resolve(result);
+  }
+
+  fail(error: ChameleonError): void {
+    if (!this.#settle(error.code)) return;
+    this.#reject(error);
+  }
+
+  /** Before another attempt. */
+  again(): void {
+    this.attempt++;
+    this.sentAt = null;
+    const { observer, plugin } = this.#request;
+    observer?.retried(plugin, this.version, this.method);
+  }
+
+  expire(): void {
+    this.#abandon(new CallTimeoutError(this.subject, this.#request.timeoutMs, this.isRunning ? 'running' : 'queued'), 'timeout');
+  }
+
+  #abandon(error: ChameleonError, why: 'timeout' | 'cancelled'): void {
+    if (this.settled) return;
+    this.fail(error);
+    if (this.place !== null) this.place.abandoned(this, why);
+    else this.leave();
+  }
+
+  #settle(code: string | null): boolean {
+    if (this.settled) return false;
+    this.settled = true;
+    clearTimeout(this.#deadline);
+    if (this.#onAbort !== null) this.#request.signal?.removeEventListener('abort', this.#onAbort);
+    const { observer, plugin } = this.#request;
+    if (observer !== null) {
+      const now = performance.now();
+      if (this.sentAt === null) observer.settled(plugin, this.version, this.method, code, now - this.#madeAt, -1);
+      else observer.settled(plugin, this.version, this.method, code, this.sentAt - this.#madeAt, now - this.sentAt);
+    }
+    return true;
+  }
+}
+
+function expire(call: Call): void {
+  call.expire();
+}

@@ -1,0 +1,240 @@
+/**
+ * The way of calls through one deployment: breaker, queue, instance, and back. Owns the queue and the breaker; which instance
+ * carries the calls, and when there is none, its deployment says.
+ *
+ * 1. A slot lives as long as the work: a call that was given up keeps it until the child answers or dies.
+ * 2. The breaker is told once of every call that it admitted, and once of a death, however many calls that took along.
+ * 3. A call that was never sent is not lost with its instance: it waits again, before all others.
+ */
+import {
+  CircuitOpenError,
+  MethodNotFoundError,
+  PayloadTooLargeError,
+  PluginCrashedError,
+  ProtocolError,
+  QueueFullError,
+  type ChameleonError,
+} from '../errors.ts';
+import type { Instance } from '../instance/instance.ts';
+import type { InstanceEnd } from '../instance/state.ts';
+import type { ResolvedPluginOptions } from '../options.ts';
+import type { WireError } from '../protocol/messages.ts';
+import { Breaker, type Outcome } from '../resilience/breaker.ts';
+import { CallQueue } from '../resilience/queue.ts';
+import type { PendingCall } from '../rpc/channel.ts';
+import type { BreakerState, MethodInfo } from '../types.ts';
+import { Call, type Place } from './call.ts';
+import { remoteFailure } from './remote.ts';
+
+export interface DispatcherOptions {
+  options: ResolvedPluginOptions;
+  onBreakerChange(from: BreakerState, to: BreakerState): void;
+  /** An attempt failed; whether there is another one is decided above. */
+  onFailure(call: Call, error: ChameleonError, mayRetry: boolean): void;
+  /** The call was not begun and this deployment will not begin it. */
+  onReturned(call: Call): void;
+  /** A child did not acknowledge a cancel in time. */
+  onCancelIgnored(instance: Instance): void;
+  /** A call ended on an instance that takes no new ones. */
+  onRetiringIdle(instance: Instance): void;
+}
+
+/** What a frame adds to the arguments: enough for the longest method name. */
+const ENVELOPE_BYTES = 512;
+/** Weight of the newest call in the mean that `retryAfterMs` is estimated from. */
+const MEAN_WEIGHT = 0.1;
+const MIN_RETRY_AFTER_MS = 10;
+const MAX_RETRY_AFTER_MS = 10_000;
+
+export class Dispatcher implements Place {
+  readonly breaker: Breaker;
+  readonly #setup: DispatcherOptions;
+  readonly #queue: CallQueue<Call>;
+  #methods: ReadonlyMap<string, MethodInfo> | null = null;
+  #carrier: Instance | null = null;
+  #meanMs = 1;
+
+  constructor(setup: DispatcherOptions) {
+    this.#setup = setup;
+    this.breaker = new Breaker(setup.options.breaker, setup.onBreakerChange);
+    this.#queue = new CallQueue(setup.options);
+    this.#queue.pause();
+  }
+
+  get waiting(): number {
+    return this.#queue.waiting;
+  }
+
+  get running(): number {
+    return this.#queue.running;
+  }
+
+  get heldBytes(): number {
+    return this.#queue.heldBytes;
+  }
+
+  /** Known once an instance was ready. */
+  get methods(): ReadonlyMap<string, MethodInfo> | null {
+    return this.#methods;
+  }
+
+  submit(call: Call): void {
+    const limit = this.#setup.options.maxMessageBytes;
+    if (this.#methods !== null && !this.#methods.has(call.method)) return call.fail(this.#noSuchMethod(call));
+    if (call.bytes + ENVELOPE_BYTES > limit) return call.fail(new PayloadTooLargeError(call.subject, 'arguments', call.bytes, limit));
+    const now = performance.now();
+    call.generation = this.breaker.admit(now);
+    if (call.generation < 0) {
+      const { state } = this.breaker.status(now);
+      return call.fail(new CircuitOpenError(call.subject, Math.ceil(this.breaker.retryAfterMs(now)), state === 'closed' ? 'open' : state));
+    }
+    call.place = this;
+    const refusal = this.#queue.offer(call);
+    if (refusal === null) return;
+    this.#tell(call, 'ignored', 0);
+    call.leave();
+    call.fail(new QueueFullError(call.subject, refusal, this.#retryAfterMs()));
+  }
+
+  /** From now on calls go to `instance`. */
+  open(instance: Instance, methods: ReadonlyMap<string, MethodInfo>): void {
+    this.#carrier = instance;
+    this.#methods = methods;
+    this.#queue.resume();
+  }
+
+  /** Calls wait until the next `open`. */
+  pause(): void {
+    this.#carrier = null;
+    this.#queue.pause();
+  }
+
+  /** Takes back the waiting calls that `filter` selects: they were not begun. */
+  giveBack(filter: (call: Call) => boolean): void {
+    for (const call of this.#queue.takeWaiting(filter)) {
+      this.#tell(call, 'ignored', 0);
+      call.leave();
+      this.#setup.onReturned(call);
+    }
+  }
+
+  /** Resolves when nothing waits and nothing runs. */
+  onIdle(): Promise<void> {
+    return this.#queue.onIdle();
+  }
+
+  /** Settles what a dead instance left, at once. */
+  bury(end: InstanceEnd): void {
+    const calls = end.unanswered.filter((pending) => pending instanceof Call);
+    this.#countDeath(calls, end);
+    const unsent: Call[] = [];
+    for (const call of calls) {
+      call.carrier = null;
+      if (call.settled) call.leave();
+      else if (call.sentAt === null) unsent.push(call);
+      else this.#fail(call, new PluginCrashedError(call.subject, end.exit, true), true);
+    }
+    // Each goes to the front, so the last one first.
+    for (const call of unsent.reverse()) {
+      call.frame = null;
+      this.#queue.requeue(call);
+    }
+  }
+
+  started(call: Call): void {
+    const instance = this.#carrier;
+    if (instance === null || this.#methods === null) throw new Error('a slot was given while there is no instance');
+    if (!this.#methods.has(call.method)) {
+      this.#tell(call, 'ignored', 0);
+      call.leave();
+      return call.fail(this.#noSuchMethod(call));
+    }
+    call.carrier = instance;
+    call.encode(performance.now());
+    instance.call(call);
+  }
+
+  sent(call: Call): void {
+    this.#queue.sent(call);
+  }
+
+  answered(call: Call, result: unknown): void {
+    const runningMs = performance.now() - call.sentAt!;
+    this.#meanMs += MEAN_WEIGHT * (runningMs - this.#meanMs);
+    this.#tell(call, 'success', runningMs);
+    this.#leave(call);
+    call.succeed(result);
+  }
+
+  refused(call: Call, error: WireError): void {
+    if (call.settled) return this.#leave(call);
+    const failure = remoteFailure(call, error, this.#info(call));
+    this.#tell(call, failure.outcome, performance.now() - call.sentAt!);
+    this.#fail(call, failure.error, failure.mayRetry);
+  }
+
+  garbled(call: Call, reason: string): void {
+    if (call.settled) return this.#leave(call);
+    this.#tell(call, 'failure', 0);
+    this.#fail(call, new ProtocolError(reason, call.subject), true);
+  }
+
+  abandoned(call: Call, why: 'timeout' | 'cancelled'): void {
+    const instance = call.carrier;
+    if (instance === null) {
+      this.#queue.remove(call);
+      this.#tell(call, 'ignored', 0);
+      return call.leave();
+    }
+    this.#tell(call, why === 'timeout' && call.isRunning ? 'failure' : 'ignored', 0);
+    if (instance.cancel(call)) return this.#leave(call);
+    if (instance !== this.#carrier) return this.#setup.onRetiringIdle(instance);
+    call.timer = setTimeout(() => this.#setup.onCancelIgnored(instance), this.#setup.options.cancelGraceMs);
+  }
+
+  /** The attempt is over with an error. */
+  #fail(call: Call, error: ChameleonError, mayRetry: boolean): void {
+    const idempotent = this.#info(call)?.idempotent === true;
+    this.#leave(call);
+    this.#setup.onFailure(call, error, mayRetry && idempotent);
+  }
+
+  #leave(call: Call): void {
+    const instance = call.carrier;
+    call.leave();
+    if (instance !== null && instance !== this.#carrier) this.#setup.onRetiringIdle(instance);
+  }
+
+  /** A death counts against the newest call that it took along: an older generation would not be heard. */
+  #countDeath(calls: readonly Call[], end: InstanceEnd): void {
+    const told = calls.filter((call) => call.generation >= 0 && call.sentAt !== null);
+    const newest = Math.max(...told.map((call) => call.generation));
+    let counted = end.kind === 'stopped' || end.exit.cause === 'cancel-ignored';
+    for (const call of told) {
+      const counts = !counted && call.generation === newest;
+      counted ||= counts;
+      this.#tell(call, counts ? 'failure' : 'ignored', 0);
+    }
+  }
+
+  #tell(call: Call, outcome: Outcome, runningMs: number): void {
+    const { generation } = call;
+    call.generation = -1;
+    if (generation >= 0) this.breaker.record(generation, outcome, performance.now(), runningMs);
+  }
+
+  #info(call: PendingCall): MethodInfo | undefined {
+    return this.#methods?.get(call.method);
+  }
+
+  #noSuchMethod(call: Call): MethodNotFoundError {
+    return new MethodNotFoundError(call.subject, [...(this.#methods?.keys() ?? [])]);
+  }
+
+  /** How long the queue takes to move on by a tenth, as the last calls went. */
+  #retryAfterMs(): number {
+    const { concurrency } = this.#setup.options;
+    const estimate = (this.#meanMs * Math.max(1, this.#queue.waiting / 10)) / concurrency;
+    return Math.ceil(Math.min(MAX_RETRY_AFTER_MS, Math.max(MIN_RETRY_AFTER_MS, estimate)));
+  }
+}

@@ -1,0 +1,299 @@
+/**
+ * The name that callers use. Routes a call to a deployment, decides on retries, and switches from one deployment to the next.
+ *
+ * 1. A switch is one synchronous assignment, made after the candidate is ready; a candidate that fails changes nothing.
+ * 2. Rollouts of one plugin happen one after the other.
+ * 3. After a switch no call that has not begun is begun by the old deployment, where the new one fits what was asked for.
+ */
+import type PQueue from 'p-queue';
+import { highestSatisfying } from '../catalog/reference.ts';
+import type { Release } from '../catalog/release.ts';
+import {
+  CallCancelledError,
+  PluginUnavailableError,
+  ReloadFailedError,
+  SupervisorClosedError,
+  VersionNotFoundError,
+  type ChameleonError,
+} from '../errors.ts';
+import type { CallObserver, Emit } from '../events.ts';
+import type { ResolvedPluginOptions } from '../options.ts';
+import type { CallOptions, PluginState, PluginStatus, RolloutResult } from '../types.ts';
+import { Call } from './call.ts';
+import { Deployment, type StopReport } from './deployment.ts';
+import type { Retirement } from './retirement.ts';
+import { Retrier } from './retrier.ts';
+import { pluginStatus } from './status.ts';
+
+export interface PluginSetup {
+  name: string;
+  options: ResolvedPluginOptions;
+  emit: Emit;
+  starts: PQueue;
+  random(): number;
+  observer: CallObserver | null;
+  retirement: Retirement;
+}
+
+type Phase = 'activating' | 'active' | 'switching' | 'stopped';
+
+export class Plugin {
+  readonly name: string;
+  readonly #setup: PluginSetup;
+  #options: ResolvedPluginOptions;
+  #retrier: Retrier;
+  #phase: Phase = 'activating';
+  #active: Deployment | null = null;
+  /** Kept running beside the active one. */
+  readonly #pinned = new Set<Deployment>();
+  /** Being started by a rollout. */
+  #candidate: Deployment | null = null;
+  /** What was active before. */
+  #previous: Release | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(setup: PluginSetup) {
+    this.name = setup.name;
+    this.#setup = setup;
+    this.#options = setup.options;
+    this.#retrier = this.#newRetrier(setup.options);
+  }
+
+  get active(): Deployment | null {
+    return this.#active;
+  }
+
+  get options(): ResolvedPluginOptions {
+    return this.#options;
+  }
+
+  get isEmpty(): boolean {
+    return this.#active === null && this.#pinned.size === 0 && this.#candidate === null;
+  }
+
+  call(id: number, range: string | null, method: string, params: string, options: CallOptions): Promise<unknown> {
+    const deployment = this.route(range);
+    const { signal, traceparent } = options;
+    const subject = { plugin: this.name, version: deployment.release.version, method };
+    if (signal?.aborted) return Promise.reject(new CallCancelledError(subject, signal.reason));
+    const timeoutMs = options.timeoutMs ?? deployment.dispatcher.methods?.get(method)?.timeoutMs ?? deployment.options.callTimeoutMs;
+    const call = new Call({ id, plugin: this.name, range, method, params, timeoutMs, signal, traceparent, observer: this.#setup.observer });
+    this.#retrier.begun();
+    deployment.submit(call);
+    return call.promise;
+  }
+
+  /** The deployment that a call goes to now. Throws when there is none. */
+  route(range: string | null): Deployment {
+    const found = this.#find(range);
+    if (found !== null) return found;
+    if (range === null) throw this.#unavailable();
+    throw new VersionNotFoundError(
+      this.name,
+      range,
+      this.#serving().map((each) => each.release.version),
+    );
+  }
+
+  /** The first version: it is kept running from now on, whether or not its first start succeeds. */
+  activate(release: Release): Promise<unknown> {
+    this.#active = this.#deploy(release, false);
+    return this.#active.ready.then(
+      () => {
+        this.#phase = 'active';
+        this.#setup.emit({ kind: 'plugin-activated', plugin: this.name, version: release.version, from: null });
+      },
+      (error: unknown) => {
+        this.#phase = 'active';
+        throw error;
+      },
+    );
+  }
+
+  /** Keeps `release` running for calls that ask for its version. */
+  pin(release: Release): Promise<unknown> {
+    const deployment = this.#deploy(release, false);
+    this.#pinned.add(deployment);
+    return deployment.ready;
+  }
+
+  /** Starts `release` beside what serves, switches to it once it is ready, and retires what served. */
+  rollout(pick: () => Release | Promise<Release>, options: ResolvedPluginOptions = this.#options): Promise<RolloutResult> {
+    return this.#inTurn(async () => {
+      const release = await pick();
+      const from = this.#active;
+      const started = performance.now();
+      const candidate = this.#deploy(release, true, options);
+      this.#candidate = candidate;
+      if (this.#phase === 'active') this.#phase = 'switching';
+      try {
+        await candidate.ready;
+      } catch (error) {
+        await candidate.stop(0);
+        throw this.#rolloutFailed(from, release, error as ChameleonError);
+      } finally {
+        this.#candidate = null;
+        if (this.#phase !== 'stopped') this.#phase = 'active';
+      }
+      const readyAt = performance.now();
+      this.#options = options;
+      this.#retrier = this.#newRetrier(options);
+      this.#switch(candidate);
+      const startMs = Math.round(readyAt - started);
+      const phases: RolloutResult['phases'] = [
+        { name: 'start', ms: startMs },
+        { name: 'switch', ms: Math.round(performance.now() - readyAt) },
+      ];
+      return { outcome: 'promoted', plugin: this.name, from: from?.release.version ?? null, to: release.version, phases };
+    });
+  }
+
+  /** The version that was active before. Throws when there was none. */
+  previous(): Release {
+    const release = this.#previous;
+    if (release === null) throw new VersionNotFoundError(this.name, 'previous', []);
+    return release;
+  }
+
+  /** Drains and stops one version, or all of them; of several, the highest that is left becomes active. */
+  unload(version?: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const leaving = this.#serving(true).filter((each) => version === undefined || each.release.version === version);
+      if (leaving.length === 0 && version !== undefined)
+        throw new VersionNotFoundError(
+          this.name,
+          version,
+          this.#serving(true).map((each) => each.release.version),
+        );
+      for (const each of leaving) this.#pinned.delete(each);
+      if (this.#active !== null && leaving.includes(this.#active)) {
+        const next =
+          highestSatisfying(
+            [...this.#pinned].map((each) => ({ version: each.release.version, each })),
+            '*',
+          )?.each ?? null;
+        if (next !== null) this.#pinned.delete(next);
+        this.#active = next;
+      }
+      await Promise.all(leaving.map((each) => this.#retire(each)));
+      for (const each of leaving) this.#setup.emit({ kind: 'plugin-unloaded', plugin: this.name, version: each.release.version });
+    });
+  }
+
+  /** Refuses new calls, finishes the others, and stops. A rollout under way is given up. */
+  async close(drainTimeoutMs = this.#options.drainTimeoutMs): Promise<StopReport[]> {
+    this.#phase = 'stopped';
+    const candidate = this.#candidate?.stop(0);
+    this.#retrier.close(this.#unavailable());
+    const stopped = await Promise.all(this.#serving(true).map((each) => each.stop(drainTimeoutMs)));
+    await candidate;
+    return stopped;
+  }
+
+  /** Ends every child at once; for a close that takes too long. */
+  kill(): void {
+    for (const each of this.#all()) each.kill();
+  }
+
+  status(): PluginStatus {
+    const versions = this.#all().map((each) => each.status(each === this.#active));
+    return pluginStatus(this.name, this.#state(), versions);
+  }
+
+  #state(): PluginState {
+    if (this.#phase === 'stopped') return 'stopped';
+    return this.#active === null ? 'empty' : this.#phase;
+  }
+
+  #newRetrier(options: ResolvedPluginOptions): Retrier {
+    return new Retrier(options.retry, this.#setup.random, (call) => this.#resubmit(call));
+  }
+
+  #deploy(release: Release, once: boolean, options = this.#options): Deployment {
+    const { emit, starts, random } = this.#setup;
+    return new Deployment({
+      release,
+      options,
+      once,
+      emit,
+      starts,
+      random,
+      onFailure: (call, error, mayRetry) => this.#retrier.failed(call, error, mayRetry),
+      onReturned: (call) => this.#resubmit(call),
+    });
+  }
+
+  #switch(candidate: Deployment): void {
+    const old = this.#active;
+    const twin = [...this.#pinned].find((each) => each.release.version === candidate.release.version);
+    this.#active = candidate;
+    const from = old?.release.version ?? null;
+    this.#setup.emit({ kind: 'plugin-activated', plugin: this.name, version: candidate.release.version, from });
+    if (twin !== undefined) {
+      this.#pinned.delete(twin);
+      void this.#retire(twin);
+    }
+    if (old === null) return;
+    if (old.release.version !== candidate.release.version || old.release.dir !== candidate.release.dir) this.#previous = old.release;
+    void this.#retire(old);
+  }
+
+  #retire(deployment: Deployment): Promise<StopReport> {
+    deployment.dispatcher.giveBack((call) => this.#find(call.range) !== null && this.#find(call.range) !== deployment);
+    return this.#setup.retirement.retire(this.name, deployment);
+  }
+
+  #rolloutFailed(from: Deployment | null, release: Release, error: ChameleonError): ChameleonError {
+    if (this.#phase === 'stopped') return new SupervisorClosedError({ plugin: this.name });
+    if (from === null) return error;
+    const failure = new ReloadFailedError(this.name, from.release.version, release.version, error);
+    this.#setup.emit({ kind: 'reload-failed', plugin: this.name, version: release.version, from: from.release.version, error: failure });
+    return failure;
+  }
+
+  /** Asks again which deployment is active: that may have changed. */
+  #resubmit(call: Call): void {
+    if (this.#phase === 'stopped') return call.fail(this.#unavailable());
+    try {
+      this.route(call.range).submit(call);
+    } catch (error) {
+      call.fail(error as ChameleonError);
+    }
+  }
+
+  #find(range: string | null): Deployment | null {
+    if (range === null) return this.#active;
+    return (
+      highestSatisfying(
+        this.#serving().map((each) => ({ version: each.release.version, each })),
+        range,
+      )?.each ?? null
+    );
+  }
+
+  /** The active one and the pinned ones; `all` also those that failed. */
+  #serving(all = false): Deployment[] {
+    const each = this.#active === null ? [...this.#pinned] : [this.#active, ...this.#pinned];
+    return all ? each : each.filter((deployment) => deployment.isServing);
+  }
+
+  #all(): Deployment[] {
+    const candidate = this.#candidate === null ? [] : [this.#candidate];
+    return [...this.#serving(true), ...candidate, ...this.#setup.retirement.of(this.name)];
+  }
+
+  #unavailable(): ChameleonError {
+    return this.#phase === 'stopped'
+      ? new SupervisorClosedError({ plugin: this.name })
+      : new PluginUnavailableError({ plugin: this.name }, this.#state());
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(() => {
+      if (this.#phase === 'stopped') throw new SupervisorClosedError({ plugin: this.name });
+      return work();
+    });
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}

@@ -1,0 +1,59 @@
+/** What an error answer from a child means: the error for the caller, the outcome for the breaker, and whether to try again. */
+import {
+  MethodNotFoundError,
+  NotSerializableError,
+  PayloadTooLargeError,
+  PluginThrewError,
+  type ChameleonError,
+  type RemoteError,
+} from '../errors.ts';
+import { ErrorCode, type ThrownData, type WireError } from '../protocol/messages.ts';
+import type { Outcome } from '../resilience/breaker.ts';
+import type { MethodInfo } from '../types.ts';
+import type { Call } from './call.ts';
+
+export interface RemoteFailure {
+  error: ChameleonError;
+  outcome: Outcome;
+  mayRetry: boolean;
+}
+
+const MAX_MESSAGE = 8192;
+const MAX_STACK = 16_384;
+const MAX_CAUSES = 5;
+
+export function remoteFailure(call: Call, wire: WireError, method: MethodInfo | undefined): RemoteFailure {
+  const { subject } = call;
+  const data = (typeof wire.data === 'object' && wire.data !== null ? wire.data : {}) as Record<string, unknown>;
+  switch (wire.code) {
+    case ErrorCode.resultNotSerializable:
+      return {
+        error: new NotSerializableError(subject, String(data.path ?? 'result'), String(data.reason ?? wire.message)),
+        outcome: 'ignored',
+        mayRetry: false,
+      };
+    case ErrorCode.resultTooLarge:
+      return { error: new PayloadTooLargeError(subject, 'result', Number(data.bytes), Number(data.limit)), outcome: 'ignored', mayRetry: false };
+    case ErrorCode.methodNotFound:
+      return { error: new MethodNotFoundError(subject, []), outcome: 'ignored', mayRetry: false };
+    case ErrorCode.invalidParams:
+      return { error: new PluginThrewError(subject, remote(wire.message, data, 0)), outcome: 'ignored', mayRetry: false };
+    default: {
+      // An error that is an answer says that the plugin is well.
+      const failed = method?.errorsAreFailures !== false && data.isFailure !== false;
+      return { error: new PluginThrewError(subject, remote(wire.message, data, 0)), outcome: failed ? 'failure' : 'success', mayRetry: failed };
+    }
+  }
+}
+
+/** Whatever the child sent, it becomes bounded fields of known types. */
+function remote(message: unknown, data: Record<string, unknown>, depth: number): RemoteError {
+  const { name, stack, code, cause } = data as Partial<ThrownData>;
+  const error: RemoteError = { name: typeof name === 'string' ? name.slice(0, 200) : 'Error', message: String(message).slice(0, MAX_MESSAGE) };
+  if (typeof stack === 'string') error.stack = stack.slice(0, MAX_STACK);
+  if (typeof code === 'string' || typeof code === 'number') error.code = code;
+  if (data.data !== undefined) error.data = data.data;
+  if (typeof cause === 'object' && cause !== null && depth < MAX_CAUSES)
+    error.cause = remote(cause.message, cause as unknown as Record<string, unknown>, depth + 1);
+  return error;
+}

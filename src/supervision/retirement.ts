@@ -1,0 +1,22 @@
+/** Deployments that were switched away from, until they are drained and stopped. A hand-over: whoever retires one lets go of it. */
+import type { Deployment, StopReport } from './deployment.ts';
+
+export class Retirement {
+  readonly #leaving = new Map<Deployment, { plugin: string; stopped: Promise<StopReport> }>();
+
+  /** Resolves when nothing of it is left. */
+  retire(plugin: string, deployment: Deployment): Promise<StopReport> {
+    const stopped = deployment.stop(deployment.options.drainTimeoutMs).finally(() => this.#leaving.delete(deployment));
+    this.#leaving.set(deployment, { plugin, stopped });
+    return stopped;
+  }
+
+  of(plugin: string): Deployment[] {
+    return [...this.#leaving].filter(([, entry]) => entry.plugin === plugin).map(([deployment]) => deployment);
+  }
+
+  /** What all that are still leaving come to. */
+  async all(): Promise<StopReport[]> {
+    return Promise.all([...this.#leaving.values()].map((entry) => entry.stopped));
+  }
+}

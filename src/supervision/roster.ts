@@ -1,0 +1,199 @@
+/**
+ * The plugins by name, and how what is on disk and what is configured become what runs.
+ *
+ * 1. A plugin that is refused or fails to start keeps no other from running.
+ * 2. Options that were given for a plugin are kept, whether it is there yet or not.
+ */
+import { availableParallelism } from 'node:os';
+import PQueue from 'p-queue';
+import { scanCatalog, type Catalog } from '../catalog/catalog.ts';
+import { highestSatisfying, selectActive } from '../catalog/reference.ts';
+import { checkEngines, readRelease, type Release } from '../catalog/release.ts';
+import { PluginExistsError, PluginNotFoundError, VersionNotFoundError, type ChameleonError } from '../errors.ts';
+import type { CallObserver, Emit } from '../events.ts';
+import { resolvePluginOptions, type ResolvedOptions, type ResolvedPluginOptions } from '../options.ts';
+import { nodeVersion } from '../process/node-version.ts';
+import type { PluginOptions, RolloutResult } from '../types.ts';
+import { Plugin } from './plugin.ts';
+import { Retirement } from './retirement.ts';
+
+export interface RosterOptions {
+  options: ResolvedOptions;
+  /** Of this package, for `engines.chameleon`. */
+  version: string;
+  emit: Emit;
+  observer: CallObserver | null;
+  random(): number;
+}
+
+export class Roster {
+  readonly plugins = new Map<string, Plugin>();
+  readonly retirement = new Retirement();
+  readonly #setup: RosterOptions;
+  readonly #starts = new PQueue({ concurrency: 2 * availableParallelism() });
+  #options: ResolvedOptions;
+  #refused: Catalog['refused'] = [];
+
+  constructor(setup: RosterOptions) {
+    this.#setup = setup;
+    this.#options = setup.options;
+  }
+
+  /** What the catalog refused when it was read last. */
+  get refused(): Catalog['refused'] {
+    return this.#refused;
+  }
+
+  /** Throws `PluginNotFoundError`. */
+  get(name: string): Plugin {
+    const plugin = this.plugins.get(name);
+    if (plugin === undefined) throw new PluginNotFoundError(name, [...this.plugins.keys()]);
+    return plugin;
+  }
+
+  /** Starts what the plugin folder holds; resolves with what went wrong once each first start was seen. */
+  async populate(): Promise<ChameleonError[]> {
+    const catalog = await this.#scan();
+    const errors = catalog.refused.map(({ error }) => error);
+    const failures = await Promise.all([...catalog.releases].map(([name, releases]) => this.#first(name, releases)));
+    return [...errors, ...failures.flat()];
+  }
+
+  async load(dir: string, given?: PluginOptions): Promise<RolloutResult> {
+    const release = await readRelease(dir);
+    if (given !== undefined) this.#options.plugins.set(release.name, given);
+    const options = resolvePluginOptions(this.#options, release.name);
+    await this.#checkEngines(release, options);
+    const plugin = this.plugins.get(release.name) ?? this.#add(release.name, options);
+    try {
+      return await plugin.rollout(() => {
+        if (plugin.active?.release.version === release.version) throw new PluginExistsError({ plugin: release.name, version: release.version });
+        return release;
+      }, options);
+    } finally {
+      this.#forgetEmpty(plugin);
+    }
+  }
+
+  /** The same version in a fresh child. Its package.json is read again. */
+  reload(name: string, given?: PluginOptions): Promise<RolloutResult> {
+    const plugin = this.get(name);
+    if (given !== undefined) this.#options.plugins.set(name, given);
+    return plugin.rollout(
+      async () => {
+        const { dir, version } = plugin.route(null).release;
+        return this.#checked(await readRelease(dir, { name, version }), plugin.options);
+      },
+      resolvePluginOptions(this.#options, name),
+    );
+  }
+
+  async rollback(name: string): Promise<RolloutResult> {
+    const plugin = this.get(name);
+    return plugin.rollout(() => plugin.previous());
+  }
+
+  async unload(name: string, version?: string): Promise<void> {
+    const plugin = this.get(name);
+    await plugin.unload(version);
+    this.#forgetEmpty(plugin);
+  }
+
+  /** Makes what runs follow `options` and the plugin folder as they are now. Resolves with the plugins that were changed. */
+  async follow(options: ResolvedOptions): Promise<string[]> {
+    const before = this.#options;
+    this.#options = options;
+    const catalog = await this.#scan();
+    const names = new Set([...this.plugins.keys(), ...catalog.releases.keys()]);
+    const changed = await Promise.all(
+      [...names].map(async (name) => ((await this.#adjust(name, before, catalog.releases.get(name) ?? [])) ? name : null)),
+    );
+    return changed.filter((name) => name !== null);
+  }
+
+  async #adjust(name: string, before: ResolvedOptions, releases: readonly Release[]): Promise<boolean> {
+    const plugin = this.plugins.get(name);
+    const options = resolvePluginOptions(this.#options, name);
+    if (plugin === undefined) {
+      if (options.enabled) await this.#first(name, releases);
+      return this.plugins.has(name);
+    }
+    if (!options.enabled) {
+      await this.unload(name);
+      return true;
+    }
+    const wanted = selectActive(releases, options.version) ?? plugin.active?.release;
+    const same = JSON.stringify(options) === JSON.stringify(resolvePluginOptions(before, name)) && wanted?.version === plugin.active?.release.version;
+    if (same || wanted === undefined) return false;
+    // A version that does not come up is reported by its events; what served goes on.
+    await plugin.rollout(() => this.#checked(wanted, options), options).catch(() => {});
+    return true;
+  }
+
+  /** Starts the active version and the pinned ones of a plugin that is not there yet. */
+  async #first(name: string, releases: readonly Release[]): Promise<ChameleonError[]> {
+    const options = resolvePluginOptions(this.#options, name);
+    if (!options.enabled || releases.length === 0) return [];
+    const active = selectActive(releases, options.version);
+    if (active === undefined) {
+      return [
+        this.#refuse(
+          releases[0]!.dir,
+          new VersionNotFoundError(
+            name,
+            options.version,
+            releases.map(({ version }) => version),
+          ),
+        ),
+      ];
+    }
+    const pinned = options.pin.map((range) => highestSatisfying(releases, range)).filter((release) => release !== undefined && release !== active);
+    try {
+      await this.#checked(active, options);
+    } catch (error) {
+      return [this.#refuse(active.dir, error as ChameleonError)];
+    }
+    const plugin = this.#add(name, options);
+    const starts = [
+      plugin.activate(active),
+      ...[...new Set(pinned)].map((release) => this.#checked(release!, options).then((fit) => plugin.pin(fit))),
+    ];
+    const results = await Promise.allSettled(starts);
+    return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as ChameleonError] : []));
+  }
+
+  async #scan(): Promise<Catalog> {
+    const { pluginDir } = this.#options;
+    const catalog = pluginDir === null ? { releases: new Map<string, Release[]>(), refused: [] } : await scanCatalog(pluginDir);
+    this.#refused = [];
+    for (const { path, error } of catalog.refused) this.#refuse(path, error);
+    return catalog;
+  }
+
+  #refuse(path: string, error: ChameleonError): ChameleonError {
+    this.#refused = [...this.#refused, { path, error }];
+    this.#setup.emit({ kind: 'plugin-refused', path, error });
+    return error;
+  }
+
+  #add(name: string, options: ResolvedPluginOptions): Plugin {
+    const { emit, observer, random } = this.#setup;
+    const plugin = new Plugin({ name, options, emit, observer, random, starts: this.#starts, retirement: this.retirement });
+    this.plugins.set(name, plugin);
+    return plugin;
+  }
+
+  #forgetEmpty(plugin: Plugin): void {
+    if (plugin.isEmpty && this.plugins.get(plugin.name) === plugin) this.plugins.delete(plugin.name);
+  }
+
+  async #checked(release: Release, options: ResolvedPluginOptions): Promise<Release> {
+    await this.#checkEngines(release, options);
+    return release;
+  }
+
+  async #checkEngines(release: Release, options: ResolvedPluginOptions): Promise<void> {
+    const runsNode = release.entry !== null;
+    checkEngines(release, { chameleon: this.#setup.version, node: runsNode ? await nodeVersion(options.nodePath) : null });
+  }
+}

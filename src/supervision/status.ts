@@ -1,0 +1,58 @@
+/** What `status()` shows, put together from what the parts say of themselves. Pure. */
+import type { Release } from '../catalog/release.ts';
+import type { ChameleonError } from '../errors.ts';
+import type { DeploymentState, ExitFacts, InstanceStatus, PluginState, PluginStatus, VersionStatus } from '../types.ts';
+import type { Dispatcher } from './dispatcher.ts';
+
+export interface VersionParts {
+  release: Release;
+  state: DeploymentState;
+  active: boolean;
+  dispatcher: Dispatcher;
+  restarts: number;
+  serving: InstanceStatus | null;
+  instances: InstanceStatus[];
+  error: ChameleonError | null;
+  lastExit: ExitFacts | null;
+}
+
+export function versionStatus(parts: VersionParts): VersionStatus {
+  const { release, state, active, dispatcher, restarts, serving, instances, error, lastExit } = parts;
+  return {
+    version: release.version,
+    state,
+    active,
+    dir: release.dir,
+    pid: serving?.pid ?? null,
+    uptimeMs: serving?.uptimeMs ?? 0,
+    inFlight: dispatcher.running,
+    queued: dispatcher.waiting,
+    queuedBytes: dispatcher.heldBytes,
+    breaker: dispatcher.breaker.status(performance.now()),
+    restarts,
+    rssBytes: serving?.rssBytes ?? null,
+    methods: [...(dispatcher.methods?.keys() ?? [])],
+    instances,
+    lastError: error && { code: error.code, message: error.message },
+    lastExit,
+  };
+}
+
+export function pluginStatus(name: string, state: PluginState, versions: VersionStatus[]): PluginStatus {
+  const active = versions.find((version) => version.active);
+  return {
+    name,
+    state,
+    version: active?.version ?? null,
+    dir: active?.dir ?? null,
+    pid: active?.pid ?? null,
+    uptimeMs: active?.uptimeMs ?? 0,
+    inFlight: active?.inFlight ?? 0,
+    queued: active?.queued ?? 0,
+    breaker: active?.breaker ?? { state: 'closed', failures: 0, retryAfterMs: 0 },
+    restarts: active?.restarts ?? 0,
+    rssBytes: active?.rssBytes ?? null,
+    methods: active?.methods ?? [],
+    versions,
+  };
+}

@@ -1,0 +1,259 @@
+/**
+ * The host's handle on all of it: checks what comes from the host, and hands it to where it belongs.
+ *
+ * 1. A call never throws: whatever is wrong with it, its promise says so.
+ * 2. After `close()` resolved no process, timer or listener of ours is left.
+ */
+import { parseReference, type Reference } from '../catalog/reference.ts';
+import {
+  ConfigInvalidError,
+  isChameleonError,
+  NotSerializableError,
+  PluginNotFoundError,
+  SupervisorClosedError,
+  VersionNotFoundError,
+} from '../errors.ts';
+import { EventHub, type Telemetry } from '../events.ts';
+import { resolveOptions, validatePluginOptions, type ResolvedOptions } from '../options.ts';
+import { sweepOrphans } from '../process/orphans.ts';
+import { argsToJson, NotJson } from '../protocol/json.ts';
+import { FIRST_CALL_ID } from '../protocol/messages.ts';
+import type {
+  BreakerStatus,
+  CallOptions,
+  Client,
+  CloseReport,
+  LoadOptions,
+  MetricsSnapshot,
+  PluginStatus,
+  RolloutResult,
+  SupervisorOptions,
+  SupervisorStatus,
+  VersionMetrics,
+} from '../types.ts';
+import { typedClient } from './client.ts';
+import type { Deployment } from './deployment.ts';
+import { Roster } from './roster.ts';
+
+export interface SupervisorSetup {
+  options: ResolvedOptions;
+  version: string;
+  telemetry: Telemetry | null;
+  random(): number;
+}
+
+const NO_OPTIONS: CallOptions = {};
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+/** References that are parsed already; callers use few. */
+const MAX_REFERENCES = 1_000;
+
+export class Supervisor extends EventHub {
+  readonly #roster: Roster;
+  readonly #telemetry: Telemetry | null;
+  readonly #references = new Map<string, Reference>();
+  readonly #startedAt = performance.now();
+  #nextId = FIRST_CALL_ID;
+  #strict: boolean;
+  #closing: Promise<CloseReport> | null = null;
+  #closed = false;
+
+  /** Not for hosts: `createSupervisor` makes one that runs. */
+  constructor({ options, version, telemetry, random }: SupervisorSetup) {
+    super();
+    this.#telemetry = telemetry;
+    this.#strict = options.strict;
+    this.#roster = new Roster({ options, version, random, observer: telemetry, emit: (event) => this.publish(event) });
+  }
+
+  /** Starts what the plugin folder holds. With `strict`, throws the first error and leaves nothing running. */
+  async start(): Promise<void> {
+    const [swept, errors] = await Promise.all([sweepOrphans(), this.#roster.populate()]);
+    if (swept.length > 0) this.publish({ kind: 'orphans-swept', pids: swept });
+    if (!this.#strict || errors.length === 0) return;
+    await this.close({ drainTimeoutMs: 0 });
+    throw errors[0]!;
+  }
+
+  /**
+   * Calls a method of a plugin, `name` or `name@range`. Resolves with its result as JSON carries it; rejects with a `ChameleonError`.
+   * The arguments are read at once: changing them later changes nothing.
+   */
+  call(plugin: string, method: string, args: readonly unknown[] = [], options: CallOptions = NO_OPTIONS): Promise<unknown> {
+    try {
+      if (this.#closing !== null) throw new SupervisorClosedError({ plugin, method });
+      if (options !== NO_OPTIONS) checkTimeout(options.timeoutMs);
+      const { name, range } = this.#reference(plugin);
+      const target = this.#roster.get(name);
+      return target.call(this.#nextId++, range, method, argsToJson(args), options);
+    } catch (error) {
+      return Promise.reject(error instanceof NotJson ? new NotSerializableError({ plugin, method }, error.path, error.reason) : error);
+    }
+  }
+
+  /** A typed client: `supervisor.plugin<HelloMethods>('hello@^1').greet('世界')`. Looks nothing up until it is called. */
+  plugin<M>(plugin: string, options?: CallOptions): Client<M> {
+    return typedClient<M>((method, args) => this.call(plugin, method, args, options));
+  }
+
+  /** Starts the plugin in `dir`, or replaces the version that is active now, blue-green. Throws `PluginExistsError` when it is active already. */
+  async load(dir: string, options: LoadOptions = {}): Promise<RolloutResult> {
+    this.#mustBeOpen();
+    return this.#roster.load(dir, options.options && validatePluginOptions(options.options));
+  }
+
+  /** The same version in a fresh child, blue-green. Throws `ReloadFailedError`; what served then serves on. */
+  async reload(name: string, options: LoadOptions = {}): Promise<RolloutResult> {
+    this.#mustBeOpen();
+    return this.#roster.reload(name, options.options && validatePluginOptions(options.options));
+  }
+
+  /** Back to the version that was active before, blue-green. */
+  async rollback(name: string): Promise<RolloutResult> {
+    this.#mustBeOpen();
+    return this.#roster.rollback(name);
+  }
+
+  /** Drains and stops a plugin, or one version of it. */
+  async unload(name: string, options: { version?: string } = {}): Promise<void> {
+    this.#mustBeOpen();
+    return this.#roster.unload(name, options.version);
+  }
+
+  /** Follows new options, and the plugin folder as it is now: what changed is replaced blue-green. Invalid options change nothing. */
+  async reconfigure(options: SupervisorOptions): Promise<{ changed: string[] }> {
+    this.#mustBeOpen();
+    return { changed: await this.#roster.follow(resolveOptions(options)) };
+  }
+
+  status(): SupervisorStatus;
+  status(name: string): PluginStatus;
+  status(name?: string): SupervisorStatus | PluginStatus {
+    if (name !== undefined) return this.#roster.get(name).status();
+    return {
+      pid: process.pid,
+      state: this.#closed ? 'closed' : this.#closing === null ? 'running' : 'closing',
+      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      rssBytes: process.memoryUsage.rss(),
+      plugins: [...this.#roster.plugins.values()].map((plugin) => plugin.status()),
+      refused: this.#roster.refused.map(({ path, error }) => ({ path, code: error.code, message: error.message })),
+    };
+  }
+
+  /** The names of the methods that `name` or `name@range` has; empty until it was ready once. */
+  methods(name: string): string[] {
+    return [...(this.#deployment(name).dispatcher.methods?.keys() ?? [])];
+  }
+
+  breaker(name: string): BreakerStatus {
+    return this.#deployment(name).dispatcher.breaker.status(performance.now());
+  }
+
+  /** Holds the circuit of `name` open until `restore`, or until another version or child replaces this one. */
+  isolate(name: string): void {
+    this.#deployment(name).dispatcher.breaker.isolate(performance.now());
+  }
+
+  /** Closes the circuit of `name`, whatever opened it. */
+  restore(name: string): void {
+    this.#deployment(name).dispatcher.breaker.restore(performance.now());
+  }
+
+  metrics(name?: string): MetricsSnapshot {
+    const telemetry = this.#telemetry;
+    if (telemetry === null) return { sinceMs: 0, plugins: {} };
+    const plugins = name === undefined ? [...this.#roster.plugins.values()] : [this.#roster.get(name)];
+    const snapshot: MetricsSnapshot = { sinceMs: telemetry.sinceMs(), plugins: {} };
+    for (const plugin of plugins) {
+      const versions: Record<string, VersionMetrics> = {};
+      for (const each of plugin.status().versions) {
+        const { inFlight, queued, restarts, rssBytes, pid } = each;
+        const cpuMs = each.instances.find((instance) => instance.pid === pid)?.cpuMs ?? null;
+        versions[each.version] ??= {
+          methods: telemetry.methods(plugin.name, each.version),
+          inFlight,
+          queued,
+          breaker: each.breaker.state,
+          restarts,
+          cpuMs,
+          rssBytes,
+        };
+      }
+      snapshot.plugins[plugin.name] = versions;
+    }
+    return snapshot;
+  }
+
+  resetMetrics(name?: string): void {
+    if (name !== undefined) this.#roster.get(name);
+    this.#telemetry?.reset(name);
+  }
+
+  /**
+   * Refuses new calls, finishes those that were admitted within `drainTimeoutMs` (default: each plugin's own), then stops every child.
+   * Closing again waits for the same end; with `drainTimeoutMs: 0` it also kills what is still running.
+   */
+  close(options: { drainTimeoutMs?: number } = {}): Promise<CloseReport> {
+    if (this.#closing === null) this.#closing = this.#close(options.drainTimeoutMs);
+    else if (options.drainTimeoutMs === 0) for (const plugin of this.#roster.plugins.values()) plugin.kill();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(drainTimeoutMs: number | undefined): Promise<CloseReport> {
+    const started = performance.now();
+    const plugins = [...this.#roster.plugins.values()];
+    const ends = await Promise.all([...plugins.map((plugin) => plugin.close(drainTimeoutMs)), this.#roster.retirement.all()]);
+    this.#closed = true;
+    const report: CloseReport = { stopped: 0, killed: 0, abandonedCalls: 0, durationMs: Math.round(performance.now() - started) };
+    for (const end of ends.flat()) {
+      report.stopped += end.stopped;
+      report.killed += end.killed;
+      report.abandonedCalls += end.abandonedCalls;
+    }
+    return report;
+  }
+
+  #deployment(plugin: string): Deployment {
+    const { name, range } = this.#reference(plugin);
+    return this.#roster.get(name).route(range);
+  }
+
+  #reference(text: string): Reference {
+    const known = this.#references.get(text);
+    if (known !== undefined) return known;
+    const reference = this.#parse(text);
+    if (this.#references.size >= MAX_REFERENCES) this.#references.clear();
+    this.#references.set(text, reference);
+    return reference;
+  }
+
+  /** A reference that cannot be one is an unknown plugin or version, so the error says what there is. */
+  #parse(text: string): Reference {
+    try {
+      return parseReference(text);
+    } catch (error) {
+      const names = [...this.#roster.plugins.keys()];
+      if (isChameleonError(error) && error.code === 'ERR_PLUGIN_NOT_FOUND') throw new PluginNotFoundError(error.plugin ?? '', names);
+      if (!(error instanceof VersionNotFoundError)) throw error;
+      const versions = this.#roster.plugins.get(error.plugin ?? '')?.status().versions ?? [];
+      throw new VersionNotFoundError(
+        error.plugin ?? '',
+        error.range,
+        versions.map(({ version }) => version),
+      );
+    }
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing !== null) throw new SupervisorClosedError();
+  }
+}
+
+function checkTimeout(timeoutMs: number | undefined): void {
+  if (timeoutMs === undefined || (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS)) return;
+  const message = `a whole number of milliseconds from 1 to ${MAX_TIMEOUT_MS}, not ${String(timeoutMs)}`;
+  throw new ConfigInvalidError([{ path: 'timeoutMs', message }], 'call options');
+}

@@ -1,0 +1,63 @@
+/** Events → log lines. What the plugins print passes through as it came, with their name, version and pid on it. */
+import { describeExit } from '../errors.ts';
+import type { SupervisorEvent } from '../events.ts';
+import type { Logger, LogLevel } from '../types.ts';
+
+const SEVERITY: Record<LogLevel, number> = { error: 0, warn: 1, info: 2, debug: 3 };
+
+interface Line {
+  level: LogLevel;
+  message: string;
+  fields: object;
+}
+
+/** A subscriber that writes to `logger` what is at least as severe as `level`. A logger that throws is left alone with it. */
+export function logTo(logger: Logger, level: LogLevel): (event: SupervisorEvent) => void {
+  return (event) => {
+    const line = lineOf(event);
+    if (line === null || SEVERITY[line.level] > SEVERITY[level]) return;
+    logger[line.level](line.message, line.fields);
+  };
+}
+
+function lineOf(event: SupervisorEvent): Line | null {
+  if (event.kind === 'log') {
+    const { level, message, fields, ...origin } = event.record;
+    return { level, message, fields: { ...fields, ...origin } };
+  }
+  const { kind, ...fields } = event;
+  const line = (level: LogLevel, message: string): Line => ({ level, message, fields: { event: kind, ...fields } });
+  switch (event.kind) {
+    case 'instance-starting':
+      return line('debug', 'starting');
+    case 'instance-ready':
+      return line('info', `ready in ${event.startMs} ms`);
+    case 'instance-stopped':
+      return line('info', `stopped (${describeExit(event.exit)})`);
+    case 'instance-crashed':
+      return line('error', `crashed (${describeExit(event.exit)})`);
+    case 'instance-start-failed':
+    case 'plugin-refused':
+    case 'free-failed':
+    case 'reload-failed':
+      return line('error', event.error.message);
+    case 'plugin-failed':
+      return line('error', `given up: ${event.error.message}`);
+    case 'instance-replacing':
+      return line('warn', `replacing its child: ${event.reason}`);
+    case 'restart-scheduled':
+      return line('warn', `restarting in ${event.delayMs} ms (restart ${event.restarts})`);
+    case 'plugin-activated':
+      return line('info', event.from === null ? 'active' : `active in place of ${event.from}`);
+    case 'plugin-unloaded':
+      return line('info', 'unloaded');
+    case 'drain-timeout':
+      return line('warn', `drain timeout: ${event.calls.length} calls are cut off`);
+    case 'breaker-changed':
+      return line(event.to === 'open' ? 'warn' : 'info', `circuit ${event.from} → ${event.to}`);
+    case 'stray-answer':
+      return line('debug', `stray message: ${event.reason}`);
+    case 'orphans-swept':
+      return line('warn', `ended ${event.pids.length} processes that a killed supervisor had left`);
+  }
+}
