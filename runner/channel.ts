@@ -33,6 +33,7 @@ export class Channel {
   #scheduled = false;
   #blocked = false;
   #closed = false;
+  #batching = true;
 
   constructor(fd: number, events: ChannelEvents) {
     this.#events = events;
@@ -83,7 +84,7 @@ export class Channel {
   send(json: string): void {
     if (this.#closed) return;
     this.#batch += frame(json);
-    if (this.#batch.length > BATCH_CHARS) return this.flush();
+    if (this.#batch.length > BATCH_CHARS || !this.#batching) return this.flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
     native.setImmediate(this.#onTurn);
@@ -93,6 +94,12 @@ export class Channel {
     this.#scheduled = false;
     this.flush();
   };
+
+  /** There is no further turn of the event loop: from now on every frame is written at once. */
+  stopBatching(): void {
+    this.#batching = false;
+    this.flush();
+  }
 
   flush(): void {
     if (this.#batch === '' || this.#closed) return;

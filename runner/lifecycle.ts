@@ -46,7 +46,7 @@ export class Lifecycle {
         .then(() => this.exit(0));
     });
     // A plugin that calls process.exit() has its last records read.
-    native.on('exit', () => this.#channel.flush());
+    native.on('exit', () => this.#channel.stopBatching());
   }
 
   #die(reason: string): void {

@@ -70,7 +70,7 @@ function boundedData(value: unknown): unknown {
   try {
     const json = toJson(value, 'data');
     const bytes = Buffer.byteLength(json);
-    return bytes <= MAX_DATA_BYTES ? (JSON.parse(json) as unknown) : `(dropped: ${bytes} bytes, the limit is ${MAX_DATA_BYTES})`;
+    return bytes <= MAX_DATA_BYTES ? (JSON.parse(json) as unknown) : `(dropped: ${bytes} bytes of JSON, the limit is ${MAX_DATA_BYTES})`;
   } catch (error) {
     return `(dropped: ${truncate((error as Error).message, 256)})`;
   }

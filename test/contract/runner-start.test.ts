@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EXIT_FATAL } from '../../src/protocol/messages.ts';
+import { bundleRunner, initializeParams, RawChild, repository, writePlugin } from '../helpers/raw-child.ts';
+
+let bundle: Awaited<ReturnType<typeof bundleRunner>>;
+beforeAll(async () => void (bundle = await bundleRunner()));
+afterAll(() => bundle[Symbol.asyncDispose]());
+
+const METHODS = '{ greet(name) { return `hi ${name}`; } }';
+
+describe('the shapes of a plugin', () => {
+  test.each<[string, string, string, object?]>([
+    ['an ES module with a default export', 'index.mjs', `export default { methods: ${METHODS} };`],
+    ['an ES module with named exports', 'index.mjs', `export const methods = ${METHODS};`],
+    ['a CommonJS module', 'index.cjs', `module.exports = { methods: ${METHODS} };`],
+    ['a CommonJS module with named exports', 'index.cjs', `exports.methods = ${METHODS};`],
+    ['a CommonJS module compiled from ESM', 'index.cjs', `exports.__esModule = true; exports.default = { methods: ${METHODS} };`],
+    ['a .js file without a declared type', 'index.js', `module.exports = { methods: ${METHODS} };`],
+    ['a .js file compiled from ESM, without a declared type', 'index.js', `exports.__esModule = true; exports.default = { methods: ${METHODS} };`],
+    ['a .js file declared as CommonJS', 'index.js', `module.exports = { methods: ${METHODS} };`, { type: 'commonjs' }],
+    ['a .js file declared as a module', 'index.js', `export default { methods: ${METHODS} };`, { type: 'module' }],
+    ['a module that awaits at its top', 'index.mjs', `await null; export default { methods: ${METHODS} };`],
+  ])('%s is one', async (_, file, source, manifest) => {
+    await using plugin = await writePlugin(source, file, manifest);
+    await using child = RawChild.runner(bundle.runner);
+    const { result } = await child.initialize(plugin.entry);
+    expect(result).toMatchObject({ protocol: 1, methods: { greet: {} }, pid: child.pid, runtime: `node ${process.versions.node}` });
+    expect(await child.call('greet', ['you'])).toMatchObject({ result: 'hi you' });
+    expect(child.stderr).toBe('');
+  });
+
+  test.each([
+    ['nothing', '', /index\.mjs exports no methods: write `export default/],
+    ['null', 'export default null', /exports no methods/],
+    ['methods that are no object', 'export default { methods: [] }', /is no object/],
+    ['a method that is no function', 'export default { methods: { a: 1 } }', /method a is no function but number/],
+    ['a reserved name', 'export default { methods: { "$/ping"() {} } }', /reserved name/],
+    ['a name that is too long', 'export default { methods: { ["x".repeat(201)]() {} } }', /201 characters, the limit is 200/],
+    ['an empty name', 'export default { methods: { [""]() {} } }', /empty name/],
+    ['too many methods', 'export const methods = Object.fromEntries(Array.from({ length: 1001 }, (_, i) => ["m" + i, () => 0]))', /1001 methods, the limit is 1000/],
+    ['an init that is no function', 'export default { init: 1, methods: {} }', /`init` is no function but number/],
+    ['a syntax error', 'export default {', /Unexpected end of input/],
+    ['an error at import', 'throw new Error("no database")', /no database/],
+    ['a timeout that is none', 'export const methods = { a: Object.assign(() => 0, { [Symbol.for("chameleon-supervisor.method")]: { timeoutMs: -1 } }) }', /timeoutMs of -1/],
+  ])('an entry with %s is refused in words', async (_, source, message) => {
+    await using plugin = await writePlugin(source);
+    await using child = RawChild.runner(bundle.runner);
+    const { error } = await child.initialize(plugin.entry);
+    expect(error).toMatchObject({ code: -32003, data: { phase: 'import', stack: expect.any(String) as string } });
+    expect(error?.message).toMatch(message);
+  });
+
+  test('a missing entry is refused', async () => {
+    await using child = RawChild.runner(bundle.runner);
+    const { error } = await child.initialize(`${repository}/nowhere.mjs`);
+    expect(error).toMatchObject({ code: -32003, data: { phase: 'import', code: 'ERR_MODULE_NOT_FOUND' } });
+  });
+
+  test('only own functions are methods', async () => {
+    await using plugin = await writePlugin(`export default { methods: { real() { return 1; }, ['__proto__'](x) { return x; } } }`);
+    await using child = RawChild.runner(bundle.runner);
+    const { result } = await child.initialize(plugin.entry);
+    expect(Object.keys((result as { methods: object }).methods)).toEqual(['real', '__proto__']);
+    expect(await child.call('__proto__', [2])).toMatchObject({ result: 2 });
+    for (const name of ['constructor', 'toString', 'hasOwnProperty', '__defineGetter__', 'nope', '']) {
+      expect(await child.call(name)).toMatchObject({ error: { code: -32601 } });
+    }
+  });
+});
+
+describe('starting', () => {
+  test('init gets its context, health is asked after it, both before the answer', async () => {
+    await using plugin = await writePlugin(`
+      const seen = [];
+      export default {
+        async init({ log, ...context }) { await null; seen.push(context); log.info('in init', { n: 1 }); },
+        async health() { await null; seen.push(this.methods.seen().length); },
+        methods: { seen: () => seen },
+      };`);
+    await using child = RawChild.runner(bundle.runner);
+    const params = initializeParams(plugin.entry, { initArgs: [1, 'a'], options: { deep: { x: 1 } } });
+    await child.control('$/initialize', params);
+    const { name, version, dir } = params.plugin;
+    expect(await child.call('seen')).toMatchObject({ result: [{ name, version, dir, initArgs: [1, 'a'], options: { deep: { x: 1 } } }, 1] });
+    expect(child.logs).toEqual([{ level: 'info', message: 'in init', fields: { n: 1 } }]);
+  });
+
+  test.each(['init', 'health'])('%s may refuse, with everything its error says', async (phase) => {
+    await using plugin = await writePlugin(`export default {
+      async ${phase}() { throw Object.assign(new Error('no database', { cause: new Error('refused') }), { code: 'ECONNREFUSED' }); }, methods: {} };`);
+    await using child = RawChild.runner(bundle.runner);
+    expect(await child.initialize(plugin.entry)).toMatchObject({
+      error: { code: -32003, message: 'no database', data: { phase, name: 'Error', code: 'ECONNREFUSED', cause: { message: 'refused' } } },
+    });
+    expect(await child.call('any')).toMatchObject({ error: { code: -32603 } });
+  });
+
+  test('what method() declares is reported', async () => {
+    await using plugin = await writePlugin(`
+      import { definePlugin, method } from '${repository}/runner/api.ts';
+      export default definePlugin({ methods: { pay: method({ idempotent: true, timeoutMs: 500, errorsAreFailures: false }, function () { return this.attempt; }) } });`);
+    await using api = await compiled(plugin.entry);
+    await using child = RawChild.runner(bundle.runner);
+    expect(await child.initialize(api.entry)).toMatchObject({ result: { methods: { pay: { idempotent: true, timeoutMs: 500, errorsAreFailures: false } } } });
+    expect(await child.call('pay')).toMatchObject({ result: 1 });
+  });
+
+  test('another protocol is a fault that does not pass', async () => {
+    await using plugin = await writePlugin(`export default { methods: ${METHODS} };`);
+    await using child = RawChild.runner(bundle.runner);
+    const { error } = await child.initialize(plugin.entry, { protocol: 99 });
+    expect(error).toMatchObject({ code: -32003, data: { phase: 'handshake' } });
+    expect(error?.message).toMatch(/protocol 99.*speaks 1/);
+    expect(await child.exited).toEqual({ code: EXIT_FATAL, signal: null });
+  });
+
+  test('a call before it, and a second one, are refused', async () => {
+    await using plugin = await writePlugin(`export default { methods: ${METHODS} };`);
+    await using child = RawChild.runner(bundle.runner);
+    expect(await child.call('greet', ['you'])).toMatchObject({ error: { code: -32603, message: 'the plugin is not initialized' } });
+    await child.initialize(plugin.entry);
+    expect(await child.initialize(plugin.entry)).toMatchObject({ error: { code: -32603 } });
+    expect(await child.control('$/nonsense')).toMatchObject({ error: { code: -32601 } });
+  });
+
+  test('run by hand, it explains itself', async () => {
+    const { spawnSync } = await import('node:child_process');
+    const { status, stderr, stdout } = spawnSync(process.execPath, [bundle.runner], { encoding: 'utf8', stdio: 'pipe' });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(/started by the supervisor[^]*chameleon-supervisor start/);
+  });
+});
+
+/** A TypeScript import inside a plugin is bundled away, as an author's build would do. */
+async function compiled(entry: string): ReturnType<typeof writePlugin> {
+  const { build } = await import('esbuild');
+  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', platform: 'node', write: false });
+  return writePlugin(outputFiles[0]!.text);
+}
