@@ -80,22 +80,10 @@ async function reread(supervisor: Supervisor, flags: StartFlags, logger: Logger)
   }
 }
 
-/** Children whose supervisor is gone end by themselves; those that cannot are killed here. */
+/** What is not killed in time loses its channel when this process exits, and ends by that. */
 async function stopNow(supervisor: Supervisor | null, logger: Logger, signal: NodeJS.Signals): Promise<void> {
   logger.warn(`${signal} again: stopping at once`);
   if (supervisor === null) return;
   const late = new Promise<void>((resolve) => setTimeout(resolve, STOP_NOW_MS));
-  await Promise.race([supervisor.close({ drainTimeoutMs: 0 }).catch(() => {}), late]);
-  for (const { versions } of supervisor.status().plugins) {
-    for (const { instances } of versions) for (const { pid, state } of instances) if (pid !== null && state !== 'exited') killGroup(pid);
-  }
-}
-
-/** Each child leads a process group of its own. */
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It has ended meanwhile.
-  }
+  await Promise.race([supervisor.close({ drainTimeoutMs: 0 }), late]);
 }

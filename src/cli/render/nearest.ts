@@ -9,16 +9,19 @@ export function nearest(word: string, words: readonly string[]): string | null {
   return best;
 }
 
-/** Levenshtein's, cut off at `limit`; names are bounded, so a row at a time is enough. */
+/** Levenshtein's, where two letters that changed places are one step; cut off at `limit`. */
 function distance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  let older: number[] = [];
+  let old = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
+    const row = [i];
     for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+      const same = a[i - 1] === b[j - 1];
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      row.push(Math.min(row[j - 1]! + 1, old[j]! + 1, old[j - 1]! + (same ? 0 : 1), swapped ? older[j - 2]! + 1 : limit));
     }
-    row = next;
+    [older, old] = [old, row];
   }
-  return row[b.length]!;
+  return old[b.length]!;
 }
