@@ -26,7 +26,7 @@ const size = (most = Number.MAX_SAFE_INTEGER) => whole(1024, most, ' of bytes');
 const count = (least: 0 | 1 = 1) => whole(least, MAX_MS);
 export const text = (rule: string, ok: (value: string) => boolean) => z.string(got(rule)).refine(ok, got(rule));
 export const flag = z.boolean(got('true or false')).optional();
-export const group = got('an object');
+export const group = got('a plain object');
 export const list = got('an array');
 
 export const range = text(RANGE_RULE, isRange);

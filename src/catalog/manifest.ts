@@ -12,6 +12,7 @@ import { callTimeout, flag, got, group, list, range, text } from '../options-sch
 import { isReserved, MAX_METHOD_NAME, MAX_METHODS } from '../protocol/messages.ts';
 import type { MethodInfo } from '../types.ts';
 import { isPluginName, isVersion, NAME_RULE, VERSION_RULE } from '../util/naming.ts';
+import { parseJson } from './json-text.ts';
 
 export interface Manifest {
   readonly name: string;
@@ -52,7 +53,10 @@ const schema = z.object(
     name: text(NAME_RULE, isPluginName),
     version: text(VERSION_RULE, isVersion),
     main: text(inFolder, staysInside).optional(),
-    exports: z.unknown().refine((exports) => staysInside(exportTarget(exports) ?? '.'), { error: `expected ${inFolder} for the plugin's module` }),
+    exports: z
+      .unknown()
+      .refine((exports) => staysInside(exportTarget(exports) ?? '.'), { error: `expected ${inFolder} for the plugin's module` })
+      .optional(),
     engines: z.object({ chameleon: range.optional(), node: range.optional() }, group).optional(),
     chameleon: block.optional(),
   },
@@ -82,13 +86,9 @@ function readJson(text: string): Checked<unknown> {
   if (Buffer.byteLength(text) > MAX_MANIFEST_BYTES) return refused(`is larger than ${MAX_MANIFEST_BYTES} bytes`);
   if (text.startsWith('\ufeff')) return refused('begins with a byte order mark, which Node itself does not accept here; save it as plain UTF-8');
   try {
-    return { kind: 'valid', value: JSON.parse(text) };
+    return { kind: 'valid', value: parseJson(text) };
   } catch (error) {
-    const message = (error as SyntaxError).message.replace(/ \(line .*/, '');
-    const at = /end of JSON/.test(message) ? text.length : /at position (\d+)/.exec(message)?.[1];
-    if (at === undefined) return refused(`is not JSON: ${message}`);
-    const before = text.slice(0, Number(at)).split('\n');
-    return refused(`is not JSON: ${message} (line ${before.length}, column ${before.at(-1)!.length + 1})`);
+    return refused(`is not JSON: ${(error as SyntaxError).message}`);
   }
 }
 
