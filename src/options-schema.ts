@@ -24,16 +24,16 @@ const whole = (least: number, most: number, unit = '') => {
 const duration = (least: 0 | 1 = 1) => whole(least, MAX_MS, ' of milliseconds');
 const size = (most = Number.MAX_SAFE_INTEGER) => whole(1024, most, ' of bytes');
 const count = (least: 0 | 1 = 1) => whole(least, MAX_MS);
-export const text = (rule: string, ok: (value: string) => boolean) => z.string(got(rule)).refine(ok, got(rule));
+export const string = (rule: string, ok: (value: string) => boolean) => z.string(got(rule)).refine(ok, got(rule));
 export const flag = z.boolean(got('true or false')).optional();
 export const group = got('a plain object');
 export const list = got('an array');
 
-export const range = text(RANGE_RULE, isRange);
+export const range = string(RANGE_RULE, isRange);
 export const callTimeout = duration();
-const path = text('a path', (value) => value !== '' && !value.includes('\0')).optional();
-const noNul = text('a string without NUL', (value) => !value.includes('\0'));
-const variable = text(
+const path = string('a path', (value) => value !== '' && !value.includes('\0')).optional();
+const noNul = string('a string without NUL', (value) => !value.includes('\0'));
+const variable = string(
   'the name of an environment variable (no "=", no NUL, none of ours)',
   (name) => /^[^=\0]+$/.test(name) && name !== INSTANCE_MARKER,
 );
@@ -105,7 +105,7 @@ const supervisor = {
   metrics: flag,
   nodePath: path,
   defaults: pluginSchema.optional(),
-  plugins: z.record(text(NAME_RULE, isPluginName), pluginSchema, group).optional(),
+  plugins: z.record(string(NAME_RULE, isPluginName), pluginSchema, group).optional(),
 } satisfies Shape<SupervisorOptions>;
 
 const supervisorSchema = z.strictObject(supervisor, group);

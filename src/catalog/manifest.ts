@@ -8,7 +8,7 @@ import { posix } from 'node:path';
 import * as z from 'zod';
 import { ManifestInvalidError } from '../errors.ts';
 import { check, type Checked } from '../options-issues.ts';
-import { callTimeout, flag, got, group, list, range, text } from '../options-schema.ts';
+import { callTimeout, flag, got, group, list, range, string } from '../options-schema.ts';
 import { isReserved, MAX_METHOD_NAME, MAX_METHODS } from '../protocol/messages.ts';
 import type { MethodInfo } from '../types.ts';
 import { isPluginName, isVersion, NAME_RULE, VERSION_RULE } from '../util/naming.ts';
@@ -34,14 +34,14 @@ const method = z.strictObject(
   { idempotent: flag, timeoutMs: callTimeout, errorsAreFailures: flag } satisfies Record<keyof MethodInfo, z.ZodType>,
   group,
 );
-const methodName = text(
+const methodName = string(
   `a method's name (1 to ${MAX_METHOD_NAME} characters, not beginning with "$/" or "rpc.")`,
   (name) => name !== '' && name.length <= MAX_METHOD_NAME && !isReserved(name),
 );
 const methods = z
   .record(methodName, method, group)
   .refine((all) => Object.keys(all).length <= MAX_METHODS, `expected at most ${MAX_METHODS} methods`);
-const word = text('a string that is not empty and has no NUL', (value) => value !== '' && !value.includes('\0'));
+const word = string('a string that is not empty and has no NUL', (value) => value !== '' && !value.includes('\0'));
 const block = z.strictObject(
   { methods: methods.optional(), command: z.array(word, list).min(1, got('the program and its arguments')).optional() },
   group,
@@ -50,9 +50,9 @@ const inFolder = 'a relative path that stays inside the folder, such as "./index
 
 const schema = z.object(
   {
-    name: text(NAME_RULE, isPluginName),
-    version: text(VERSION_RULE, isVersion),
-    main: text(inFolder, staysInside).optional(),
+    name: string(NAME_RULE, isPluginName),
+    version: string(VERSION_RULE, isVersion),
+    main: string(inFolder, staysInside).optional(),
     exports: z
       .unknown()
       .refine((exports) => staysInside(exportTarget(exports) ?? '.'), { error: `expected ${inFolder} for the plugin's module` })
