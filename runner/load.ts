@@ -94,7 +94,8 @@ function infoOf(name: string, fn: object): InitializeResult['methods'][string] {
   const info = (fn as Record<symbol, InitializeResult['methods'][string] | undefined>)[METHOD_INFO] ?? {};
   const { idempotent, timeoutMs, errorsAreFailures } = info;
   for (const [key, value] of Object.entries({ idempotent, errorsAreFailures })) {
-    if (value !== undefined && typeof value !== 'boolean') throw new TypeError(`method ${name} declares ${key} as ${typeof value}: it is true or false`);
+    if (value !== undefined && typeof value !== 'boolean')
+      throw new TypeError(`method ${name} declares ${key} as ${typeof value}: it is true or false`);
   }
   if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
     throw new TypeError(`method ${name} declares a timeoutMs of ${String(timeoutMs)}: it is a positive number of milliseconds`);

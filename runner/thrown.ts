@@ -20,7 +20,10 @@ export function describeThrown(error: unknown, causes = MAX_CAUSES): Thrown {
   // An object that is no error is its own data: `throw { reason: 'sold out' }`.
   const data = boundedData(read(error, 'data') ?? (typeof stack === 'string' ? undefined : error));
   const cause = read(error, 'cause');
-  const thrown: Thrown = { name: truncate(text(read(error, 'name')) ?? 'Error', 256), message: truncate(message ?? 'threw an object', MAX_MESSAGE_BYTES) };
+  const thrown: Thrown = {
+    name: truncate(text(read(error, 'name')) ?? 'Error', 256),
+    message: truncate(message ?? 'threw an object', MAX_MESSAGE_BYTES),
+  };
   if (typeof stack === 'string') thrown.stack = truncate(stack, MAX_STACK_BYTES);
   if (typeof code === 'string' || typeof code === 'number') thrown.code = typeof code === 'string' ? truncate(code, 256) : code;
   if (data !== undefined) thrown.data = data;

@@ -104,7 +104,14 @@ describe('cancelling', () => {
 describe('what is thrown', () => {
   const message = expect.any(String) as string;
   test.each<[string, object]>([
-    ['error', { code: -32000, message: 'out of stock', data: { name: 'RangeError', code: 'ERR_STOCK', data: { left: 0 }, cause: { message: 'the shelf is empty' } } }],
+    [
+      'error',
+      {
+        code: -32000,
+        message: 'out of stock',
+        data: { name: 'RangeError', code: 'ERR_STOCK', data: { left: 0 }, cause: { message: 'the shelf is empty' } },
+      },
+    ],
     ['answer', { code: -32000, message: 'not found', data: { isFailure: false } }],
     ['arguments', { code: -32602, message: 'name must be a text', data: { name: 'TypeError' } }],
     ['string', { code: -32000, message: 'just a string' }],
@@ -113,7 +120,14 @@ describe('what is thrown', () => {
     ['symbol', { code: -32000, message: 'Symbol(s)' }],
     ['object', { code: -32000, data: { data: { reason: 'sold out' } } }],
     ['cyclic', { code: -32000, message: 'cyclic', data: { data: '(dropped: data.self: a cycle)' } }],
-    ['huge', { code: -32000, message: expect.stringMatching(/^x+… \(truncated\)$/) as string, data: { data: '(dropped: 131074 bytes of JSON, the limit is 65536)' } }],
+    [
+      'huge',
+      {
+        code: -32000,
+        message: expect.stringMatching(/^x+… \(truncated\)$/) as string,
+        data: { data: '(dropped: 131074 bytes of JSON, the limit is 65536)' },
+      },
+    ],
     ['getters', { code: -32000, message }],
     ['proxy', { code: -32000, message }],
   ])('%s arrives, bounded, and the plugin goes on', async (kind, error) => {

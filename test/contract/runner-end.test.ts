@@ -40,7 +40,8 @@ describe('$/drain', () => {
 });
 
 describe('$/free', () => {
-  const plugin = (free: string) => writePlugin(`export default { async free() { console.log('freeing'); ${free} }, methods: {} };
+  const plugin = (free: string) =>
+    writePlugin(`export default { async free() { console.log('freeing'); ${free} }, methods: {} };
     process.on('exit', () => console.log('exit listener'));`);
 
   test('runs free(), brings the last records over, and exits with 0', async () => {

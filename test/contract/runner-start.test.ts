@@ -37,11 +37,19 @@ describe('the shapes of a plugin', () => {
     ['a reserved name', 'export default { methods: { "$/ping"() {} } }', /reserved name/],
     ['a name that is too long', 'export default { methods: { ["x".repeat(201)]() {} } }', /201 characters, the limit is 200/],
     ['an empty name', 'export default { methods: { [""]() {} } }', /empty name/],
-    ['too many methods', 'export const methods = Object.fromEntries(Array.from({ length: 1001 }, (_, i) => ["m" + i, () => 0]))', /1001 methods, the limit is 1000/],
+    [
+      'too many methods',
+      'export const methods = Object.fromEntries(Array.from({ length: 1001 }, (_, i) => ["m" + i, () => 0]))',
+      /1001 methods, the limit is 1000/,
+    ],
     ['an init that is no function', 'export default { init: 1, methods: {} }', /`init` is no function but number/],
     ['a syntax error', 'export default {', /Unexpected end of input/],
     ['an error at import', 'throw new Error("no database")', /no database/],
-    ['a timeout that is none', 'export const methods = { a: Object.assign(() => 0, { [Symbol.for("chameleon-supervisor.method")]: { timeoutMs: -1 } }) }', /timeoutMs of -1/],
+    [
+      'a timeout that is none',
+      'export const methods = { a: Object.assign(() => 0, { [Symbol.for("chameleon-supervisor.method")]: { timeoutMs: -1 } }) }',
+      /timeoutMs of -1/,
+    ],
   ])('an entry with %s is refused in words', async (_, source, message) => {
     await using plugin = await writePlugin(source);
     await using child = RawChild.runner(bundle.runner);
@@ -101,7 +109,9 @@ describe('starting', () => {
       export default definePlugin({ methods: { pay: method({ idempotent: true, timeoutMs: 500, errorsAreFailures: false }, function () { return this.attempt; }) } });`);
     await using api = await compiled(plugin.entry);
     await using child = RawChild.runner(bundle.runner);
-    expect(await child.initialize(api.entry)).toMatchObject({ result: { methods: { pay: { idempotent: true, timeoutMs: 500, errorsAreFailures: false } } } });
+    expect(await child.initialize(api.entry)).toMatchObject({
+      result: { methods: { pay: { idempotent: true, timeoutMs: 500, errorsAreFailures: false } } },
+    });
     expect(await child.call('pay')).toMatchObject({ result: 1 });
   });
 

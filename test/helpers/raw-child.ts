@@ -37,12 +37,23 @@ export const repository = fileURLToPath(new URL('../..', import.meta.url));
 export async function bundleRunner(): Promise<{ runner: string; [Symbol.asyncDispose](): Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), 'chameleon-runner-'));
   const runner = join(dir, 'main.cjs');
-  await build({ entryPoints: [join(repository, 'runner/main.ts')], bundle: true, platform: 'node', format: 'cjs', target: 'node20', outfile: runner });
+  await build({
+    entryPoints: [join(repository, 'runner/main.ts')],
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    outfile: runner,
+  });
   return { runner, [Symbol.asyncDispose]: () => rm(dir, { recursive: true }) };
 }
 
 /** A plugin folder with one entry. */
-export async function writePlugin(source: string, file = 'index.mjs', manifest: object = {}): Promise<{ entry: string; [Symbol.asyncDispose](): Promise<void> }> {
+export async function writePlugin(
+  source: string,
+  file = 'index.mjs',
+  manifest: object = {},
+): Promise<{ entry: string; [Symbol.asyncDispose](): Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), 'chameleon-plugin-'));
   await writeFile(join(dir, 'package.json'), JSON.stringify({ name: 'probe', version: '1.0.0', ...manifest }));
   await writeFile(join(dir, file), source);
@@ -69,7 +80,11 @@ export class RawChild {
 
   /** A runner, with its channel on descriptor 3. */
   static runner(runner: string, { env = {}, detached = false }: StartOptions = {}): RawChild {
-    const child = spawn(process.execPath, [runner], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], ...env }, detached });
+    const child = spawn(process.execPath, [runner], {
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'], ...env },
+      detached,
+    });
     const channel = child.stdio[3] as Duplex;
     return new RawChild(child, channel, channel);
   }

@@ -19,11 +19,7 @@ export default {
       const { format: own } = await source.metadata().catch(() => refuse('that is no image'));
       // libvips cannot be interrupted, so the signal is asked between the stages.
       this.signal.throwIfAborted();
-      const { data: pixels, info: raw } = await source
-        .rotate()
-        .resize({ width, height, fit: 'inside' })
-        .raw()
-        .toBuffer({ resolveWithObject: true });
+      const { data: pixels, info: raw } = await source.rotate().resize({ width, height, fit: 'inside' }).raw().toBuffer({ resolveWithObject: true });
       this.signal.throwIfAborted();
       const { data, info } = await sharp(pixels, { raw })
         .toFormat(format ?? own)
