@@ -1,7 +1,7 @@
 /**
- * What a supervisor tells of itself: ends, states, status, metrics, reports. Imports one word, does nothing.
+ * What a supervisor tells of itself: ends, states, status, metrics, reports. Imports nothing, does nothing.
  */
-import type { LogLevel } from './types.ts';
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** Why a child ended. */
 export type ExitCause =

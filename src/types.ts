@@ -2,9 +2,9 @@
  * The plain vocabulary of the public API: what a host gives and gets. What a supervisor tells of itself stands in status-types.ts.
  * All durations end in `Ms` (milliseconds), all sizes in `Bytes`.
  */
-export type * from './status-types.ts';
+import type { LogLevel } from './status-types.ts';
 
-export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+export type * from './status-types.ts';
 
 /** Anything with these four methods is a logger: winston, pino, bunyan, console. */
 export interface Logger {
