@@ -21,7 +21,7 @@ export type Greeting = { kind: 'accepted'; runtime: string; methods: ReadonlyMap
 export function readGreeting(answer: unknown, release: Release): Greeting {
   const refused = (reason: string): Greeting => ({ kind: 'refused', reason });
   if (typeof answer !== 'object' || answer === null) return refused('the plugin answered $/initialize with no object');
-  const { protocol, methods, runtime, plugin } = answer as Partial<InitializeResult>;
+  const { protocol, methods, runtime = 'unknown', plugin } = answer as Partial<InitializeResult>;
   if (protocol !== PROTOCOL_VERSION)
     return refused(`the supervisor speaks protocol ${PROTOCOL_VERSION}, the plugin ${JSON.stringify(protocol)?.slice(0, 40) ?? 'none'}`);
   if (plugin !== undefined && (plugin?.name !== release.name || plugin.version !== release.version))
@@ -36,7 +36,7 @@ export function readGreeting(answer: unknown, release: Release): Greeting {
       return refused(`the plugin names a method that the supervisor does not take: ${JSON.stringify(name.slice(0, 60))}`);
     known.set(name, methodInfo(Object.hasOwn(release.manifest.methods, name) ? release.manifest.methods[name] : undefined, methods[name]));
   }
-  return { kind: 'accepted', runtime: String(runtime ?? 'unknown').slice(0, 100), methods: known };
+  return { kind: 'accepted', runtime: typeof runtime === 'string' ? runtime.slice(0, 100) : 'unknown', methods: known };
 }
 
 /** What the code declares goes before what package.json does. */

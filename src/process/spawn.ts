@@ -58,8 +58,8 @@ export function spawn(plan: SpawnPlan): Spawned {
   };
   if (pid === null) return { pid, channel: null, stdout: null, stderr: null, ended, release };
   const own = child.stdio[CHANNEL_FD] as Duplex | undefined;
-  const channel = dedicated ? { readable: own!, writable: own! } : { readable: child.stdout as Readable, writable: child.stdin as Writable };
-  return { pid, channel, stdout: dedicated ? (child.stdout as Readable) : null, stderr: child.stderr as Readable, ended, release };
+  const channel = dedicated ? { readable: own!, writable: own! } : { readable: child.stdout!, writable: child.stdin! };
+  return { pid, channel, stdout: dedicated ? child.stdout : null, stderr: child.stderr, ended, release };
 }
 
 /** Every reader of a pipe has a listener of its own; this one only keeps an error from being uncaught. */

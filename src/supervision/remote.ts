@@ -28,7 +28,7 @@ export function remoteFailure(call: Call, wire: WireError, method: MethodInfo | 
   switch (wire.code) {
     case ErrorCode.resultNotSerializable:
       return {
-        error: new NotSerializableError(subject, String(data.path ?? 'result'), String(data.reason ?? wire.message)),
+        error: new NotSerializableError(subject, text(data.path, 'result'), text(data.reason, wire.message)),
         outcome: 'ignored',
         mayRetry: false,
       };
@@ -45,6 +45,8 @@ export function remoteFailure(call: Call, wire: WireError, method: MethodInfo | 
     }
   }
 }
+
+const text = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value.slice(0, MAX_MESSAGE) : otherwise);
 
 /** Whatever the child sent, it becomes bounded fields of known types. */
 function remote(message: unknown, data: Record<string, unknown>, depth: number): RemoteError {

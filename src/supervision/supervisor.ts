@@ -86,7 +86,7 @@ export class Supervisor extends EventHub {
       const target = this.#roster.get(name);
       return target.call(this.#nextId++, range, method, argsToJson(args), options);
     } catch (error) {
-      return Promise.reject(error instanceof NotJson ? new NotSerializableError({ plugin, method }, error.path, error.reason) : error);
+      return Promise.reject(error instanceof NotJson ? new NotSerializableError({ plugin, method }, error.path, error.reason) : (error as Error));
     }
   }
 

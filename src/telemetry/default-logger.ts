@@ -10,10 +10,9 @@ export interface DefaultLoggerOptions {
 export async function createDefaultLogger({ level, json = !process.stderr.isTTY }: DefaultLoggerOptions): Promise<Logger> {
   const { createLogger, format, transports } = (await import('winston')).default;
   const text = format.printf((info) => {
-    const { timestamp, level: severity, message, plugin, version, pid } = info as Record<string, unknown>;
-    const origin =
-      plugin === undefined ? '' : ` ${String(plugin)}${version === undefined ? '' : `@${String(version)}`}${pid ? `[${String(pid)}]` : ''}`;
-    return `${String(timestamp)} ${String(severity)}${origin}: ${String(message)}`;
+    const { timestamp, level: severity, message, plugin, version, pid } = info as Partial<Record<string, string | number>>;
+    const origin = plugin === undefined ? '' : ` ${plugin}${version === undefined ? '' : `@${version}`}${pid ? `[${pid}]` : ''}`;
+    return `${timestamp} ${severity}${origin}: ${message}`;
   });
   const people = format.combine(...(process.env.NO_COLOR ? [] : [format.colorize()]), format.timestamp({ format: 'HH:mm:ss.SSS' }), text);
   const logger = createLogger({
