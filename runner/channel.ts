@@ -90,10 +90,12 @@ export class Channel {
     native.setImmediate(this.#onTurn);
   }
 
-  readonly #onTurn = (): void => {
-    this.#scheduled = false;
-    this.flush();
-  };
+  readonly #onTurn = (): void => this.flush();
+
+  /** The sender promises to flush within this turn, which saves scheduling it. */
+  hold(): void {
+    this.#scheduled = true;
+  }
 
   /** There is no further turn of the event loop: from now on every frame is written at once. */
   stopBatching(): void {
@@ -102,6 +104,7 @@ export class Channel {
   }
 
   flush(): void {
+    this.#scheduled = false;
     if (this.#batch === '' || this.#closed) return;
     const batch = this.#batch;
     this.#batch = '';

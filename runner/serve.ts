@@ -52,6 +52,7 @@ export class Calls {
     if (this.#waiting.length === 0 || this.#continuing || this.#channel.blocked) return;
     const start = monotonicMs();
     this.#receivedAt = start;
+    this.#channel.hold();
     const batch = this.#waiting;
     let at = 0;
     while (at < batch.length) {
