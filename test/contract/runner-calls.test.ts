@@ -170,7 +170,7 @@ describe('what is returned', () => {
     await using child = await started();
     const { error } = await child.call('returns', ['large']);
     expect(error).toMatchObject({ code: -32002, data: { limit: LIMIT } });
-    expect((error?.data as { bytes: number }).bytes).toBeGreaterThan(LIMIT);
+    expect((error!.data as { bytes: number }).bytes).toBeGreaterThan(LIMIT);
   });
 });
 
