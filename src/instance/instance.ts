@@ -81,7 +81,8 @@ export class Instance {
     if (stderr !== null) {
       readLines(stderr, (line) => {
         this.#stderr.push(line);
-        this.#log('warn', line, 'stderr');
+        // A command has no other way to log.
+        this.#log(plan.transport === 'stdio' ? 'info' : 'warn', line, 'stderr');
       });
     }
     this.#channel = channel && this.#open(channel, plan.transport);
