@@ -108,7 +108,8 @@ export class Channel {
   }
 
   /** A control request. Rejects with vscode-jsonrpc's ResponseError when it is refused, or when the channel is closed. */
-  request(method: string, params?: object): Promise<unknown> {
+  async request(method: string, params?: object): Promise<unknown> {
+    // Asynchronous, because a connection that was disposed throws where it should reject.
     this.#control.add(this.#nextControl++);
     return params === undefined ? this.#connection.sendRequest(method) : this.#connection.sendRequest(method, params);
   }
@@ -121,6 +122,7 @@ export class Channel {
     this.#writer.dispose();
     const calls = this.pendingCalls();
     this.#calls.clear();
+    this.#tellIdle();
     return calls;
   }
 
@@ -156,8 +158,12 @@ export class Channel {
 
   #remove(call: PendingCall): boolean {
     const removed = this.#calls.delete(call.id);
-    if (this.#calls.size === 0 && this.#onIdle.length > 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    if (this.#calls.size === 0) this.#tellIdle();
     return removed;
+  }
+
+  #tellIdle(): void {
+    if (this.#onIdle.length > 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   #log(params: unknown): void {
