@@ -148,7 +148,11 @@ export class Instance {
     return new Channel({
       ...pipes,
       maxMessageBytes: this.#setup.options.maxMessageBytes,
-      onLog: ({ level, message, fields }) => this.#log(level, message, 'log', fields),
+      onLog: ({ level, message, fields }) => {
+        // console.error is a record, not stderr; a crash report is to show it all the same.
+        if (level === 'error' || level === 'warn') this.#stderr.push(message);
+        this.#log(level, message, 'log', fields);
+      },
       onStray: (reason) => this.#stray(reason),
       onEnd: (reason) => void this.#channelEnded(reason),
       ...(transport === 'stdio' && { onStrayLine: (line: string) => this.#log('info', line, 'stdout') }),
