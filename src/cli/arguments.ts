@@ -14,7 +14,7 @@ export async function parseArguments(given: string | undefined): Promise<unknown
   } catch (error) {
     throw usageError(`${from} is no JSON: ${(error as Error).message}`, hintFor(given, text));
   }
-  return Array.isArray(value) ? value : [value];
+  return Array.isArray(value) ? (value as unknown[]) : [value];
 }
 
 async function textOf(given: string): Promise<{ text: string; from: string }> {

@@ -2,6 +2,11 @@
  * The commands, their arguments and help. What a command does is in commands/, loaded when it is run, so that help is fast.
  */
 import { Command, CommanderError } from 'commander';
+import type { CallFlags } from './commands/call.ts';
+import type { LogFlags } from './commands/logs.ts';
+import type { StartFlags } from './commands/start.ts';
+import type { ConfigurationFlags } from './configuration.ts';
+import type { ClientFlags, CommonFlags } from './context.ts';
 import { Exit, exitCodeOf, factsOf } from './errors.ts';
 import { client, milliseconds, toggle, value, withConfig, withExamples, withJson, withSocket } from './flags.ts';
 import { reportError } from './render/error.ts';
@@ -58,16 +63,17 @@ function addRunning(root: Command, done: Done): void {
   withExamples(withJson(withSocket(withConfig(start)).addOption(dir()).addOption(level())), [
     'start',
     'start --plugin-dir ./plugins --log-level debug',
-  ]).action(async (flags) => done(await (await import('./commands/start.ts')).start(flags)));
+  ]).action(async (flags: StartFlags) => done(await (await import('./commands/start.ts')).start(flags)));
   const validate = root.command('validate').description('check the configuration and the plugins, and start nothing');
   withExamples(withJson(withConfig(validate).addOption(dir())), ['validate', 'validate --config ./chameleon.config.json --json']).action(
-    async (flags) => done(await (await import('./commands/validate.ts')).validate(flags)),
+    async (flags: ConfigurationFlags & CommonFlags) => done(await (await import('./commands/validate.ts')).validate(flags)),
   );
 }
 
 function addAsking(root: Command, done: Done): void {
-  client(root.command('status').description('show what runs').argument('[name]', 'one plugin'), ['status', 'status hello --json']).action(
-    async (name, flags) => done(await (await import('./commands/status.ts')).status(name, flags)),
+  const status = root.command('status').description('show what runs').argument('[name]', 'one plugin');
+  client(status, ['status', 'status hello --json']).action(async (name: string | undefined, flags: ClientFlags) =>
+    done(await (await import('./commands/status.ts')).status(name, flags)),
   );
   const call = root
     .command('call')
@@ -80,34 +86,32 @@ function addAsking(root: Command, done: Done): void {
     `call hello greet '["world"]'`,
     `call hello@^1 greet '"world"' --timeout 500`,
     'call wordcount count @arguments.json',
-    'echo \'["world"]\' | chameleon-supervisor call hello greet -',
-  ]).action(async (plugin, method, args, flags) => done(await (await import('./commands/call.ts')).call(plugin, method, args, flags)));
-  client(root.command('methods').description('list the methods of a plugin').argument('<name>'), ['methods hello']).action(async (name, flags) =>
+    `call hello greet - < arguments.json`,
+  ]).action(async (plugin: string, method: string, args: string | undefined, flags: CallFlags) =>
+    done(await (await import('./commands/call.ts')).call(plugin, method, args, flags)),
+  );
+  const methods = root.command('methods').description('list the methods of a plugin').argument('<name>', 'name, or name@range');
+  client(methods, ['methods hello']).action(async (name: string, flags: ClientFlags) =>
     done(await (await import('./commands/methods.ts')).methods(name, flags)),
   );
-  client(root.command('metrics').description('show calls, failures and times').argument('[name]', 'one plugin'), [
-    'metrics',
-    'metrics hello --json',
-  ]).action(async (name, flags) => done(await (await import('./commands/metrics.ts')).metrics(name, flags)));
+  const metrics = root.command('metrics').description('show calls, failures and times').argument('[name]', 'one plugin');
+  client(metrics, ['metrics', 'metrics hello --json']).action(async (name: string | undefined, flags: ClientFlags) =>
+    done(await (await import('./commands/metrics.ts')).metrics(name, flags)),
+  );
   const logs = root.command('logs').description('print the latest log records').argument('[name]', 'one plugin');
-  client(logs.addOption(toggle('-f, --follow', 'go on with what comes')), ['logs', 'logs hello -f']).action(async (name, flags) =>
-    done(await (await import('./commands/logs.ts')).logs(name, flags)),
+  client(logs.addOption(toggle('-f, --follow', 'go on with what comes')), ['logs', 'logs hello -f']).action(
+    async (name: string | undefined, flags: LogFlags) => done(await (await import('./commands/logs.ts')).logs(name, flags)),
   );
 }
 
 function addChanging(root: Command, done: Done): void {
-  const rollout = () => import('./commands/rollout.ts');
-  client(root.command('load').description('start the plugin of a folder; switch to it when another version is active').argument('<dir>'), [
-    'load ./plugins/hello/2.0.0',
-  ]).action(async (dir, flags) => done(await (await rollout()).load(dir, flags)));
-  client(root.command('reload').description('replace the process of a plugin, without a failed call').argument('<name>'), ['reload hello']).action(
-    async (name, flags) => done(await (await rollout()).reload(name, flags)),
-  );
-  client(root.command('rollback').description('switch back to the version that was active before').argument('<name>'), ['rollback hello']).action(
-    async (name, flags) => done(await (await rollout()).rollback(name, flags)),
-  );
-  client(root.command('unload').description('drain and stop a plugin, or one version of it').argument('<name[@version]>'), [
-    'unload hello',
-    'unload hello@1.0.0',
-  ]).action(async (name, flags) => done(await (await rollout()).unload(name, flags)));
+  const add = (command: 'load' | 'reload' | 'rollback' | 'unload', argument: string, description: string, examples: string[]): void => {
+    client(root.command(command).description(description).argument(argument), examples).action(async (target: string, flags: ClientFlags) =>
+      done(await (await import('./commands/rollout.ts'))[command](target, flags)),
+    );
+  };
+  add('load', '<dir>', 'start the plugin of a folder; switch to it when another version is active', ['load ./plugins/hello/2.0.0']);
+  add('reload', '<name>', 'replace the process of a plugin, without a failed call', ['reload hello']);
+  add('rollback', '<name>', 'switch back to the version that was active before', ['rollback hello']);
+  add('unload', '<name[@version]>', 'drain and stop a plugin, or one version of it', ['unload hello', 'unload hello@1.0.0']);
 }

@@ -1,6 +1,6 @@
 /** The commands that ask a running supervisor, one by one, with their exit codes. */
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { DEMO, release, requests, Workplace } from './run.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DEMO, eventually, jsonLines, release, requests, Workplace } from './run.ts';
 
 let work: Workplace;
 
@@ -73,7 +73,7 @@ describe('call', () => {
       work.socket,
       [1, 2].map(() => ({ op: 'call', params: { plugin: 'narrow', method: 'sleep', args: [1_500] } })),
     );
-    await vi.waitFor(async () => expect(await work.json(['status', 'narrow'])).toMatchObject({ inFlight: 1, queued: 1 }));
+    await eventually(async () => expect(await work.json(['status', 'narrow'])).toMatchObject({ inFlight: 1, queued: 1 }));
     const { code, stderr } = await work.run(['call', 'narrow', 'greet']);
     expect(stderr).toContain('ERR_QUEUE_FULL');
     expect(code).toBe(6);
@@ -93,11 +93,11 @@ describe('call', () => {
 
   test('a caller that is interrupted takes its call along', async () => {
     const caller = work.spawn(['call', 'demo', 'wait']);
-    await vi.waitFor(async () => expect(await work.json(['status', 'demo'])).toMatchObject({ inFlight: 1 }));
+    await eventually(async () => expect(await work.json(['status', 'demo'])).toMatchObject({ inFlight: 1 }));
     caller.child.kill('SIGINT');
     expect(await caller.ended).toMatchObject({ signal: 'SIGINT', stdout: '' });
-    await vi.waitFor(async () => expect((await work.run(['logs', 'demo'])).stdout).toContain('aborted'));
-    await vi.waitFor(async () => expect(await work.json(['status', 'demo'])).toMatchObject({ inFlight: 0 }));
+    await eventually(async () => expect((await work.run(['logs', 'demo'])).stdout).toContain('aborted'));
+    await eventually(async () => expect(await work.json(['status', 'demo'])).toMatchObject({ inFlight: 0 }));
   });
 });
 
@@ -143,12 +143,9 @@ describe('logs', () => {
   test('the latest records, of everything or of one plugin, as text or as JSON lines', async () => {
     await work.run(['call', 'demo', 'say', '"good morning"']);
     await work.run(['call', 'fragile', 'say', '"never"']);
-    await vi.waitFor(async () => expect((await work.run(['logs', 'demo'])).stdout).toMatch(/ demo@1\.0\.0\[\d+\] good morning/));
+    await eventually(async () => expect((await work.run(['logs', 'demo'])).stdout).toMatch(/ demo@1\.0\.0\[\d+\] good morning/));
     const { stdout } = await work.run(['logs', 'demo', '--json']);
-    const records = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    const records = jsonLines<{ plugin?: string; message: string }>(stdout);
     expect(records.every(({ plugin }) => plugin === 'demo')).toBe(true);
     expect(records.find(({ message }) => message === 'good morning')).toMatchObject({ level: 'info', version: '1.0.0', time: expect.any(String) });
   });
@@ -156,9 +153,9 @@ describe('logs', () => {
   test('-f goes on with what comes', async () => {
     const following = work.spawn(['logs', 'demo', '-f']);
     await work.run(['call', 'demo', 'say', '"first of two"']);
-    await vi.waitFor(() => expect(following.stdout()).toContain('first of two'));
+    await eventually(() => expect(following.stdout()).toContain('first of two'));
     await work.run(['call', 'demo', 'say', '"second of two"']);
-    await vi.waitFor(() => expect(following.stdout()).toContain('second of two'));
+    await eventually(() => expect(following.stdout()).toContain('second of two'));
     following.child.kill('SIGINT');
     await following.ended;
   });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseArguments, parseReference } from '../../src/cli/arguments.ts';
-import { exitCodeOf, factsOf, usageError } from '../../src/cli/errors.ts';
+import { type ErrorFacts, exitCodeOf, factsOf, usageError } from '../../src/cli/errors.ts';
 import { describeError } from '../../src/cli/render/error.ts';
 import { renderRecord } from '../../src/cli/render/log.ts';
 import { nearest } from '../../src/cli/render/nearest.ts';
@@ -88,7 +88,7 @@ describe('arguments of a call', () => {
 });
 
 describe('an error as text', () => {
-  const crossed = (error: errors.ChameleonError): string => describeError(JSON.parse(JSON.stringify(error)));
+  const crossed = (error: errors.ChameleonError): string => describeError(JSON.parse(JSON.stringify(error)) as ErrorFacts);
 
   test('a name that is nearly right is suggested', () => {
     expect(crossed(new errors.PluginNotFoundError('helo', ['hello', 'markdown']))).toContain('did you mean hello?');

@@ -3,7 +3,7 @@
  * Everything that a test starts here ends with `release`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -114,6 +114,14 @@ export class Workplace {
   }
 }
 
+/** What `--json` and the control socket write. */
+export function jsonLines<T>(text: string): T[] {
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as T);
+}
+
 /** Many requests on one connection; the answers come by id. */
 export function requests(
   socket: string,
@@ -129,25 +137,22 @@ export function requests(
       if (text.split('\n').length > list.length) connection.end();
     });
     connection.once('error', reject);
-    connection.once('close', () =>
-      resolve(
-        text
-          .trim()
-          .split('\n')
-          .filter(Boolean)
-          .map((line) => JSON.parse(line)),
-      ),
-    );
+    connection.once('close', () => resolve(jsonLines(text)));
   });
 }
 
+/** False for a zombie too: it has ended, and waits for whoever adopted it. */
 export function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return false;
   }
+}
+
+/** Waits until `check` passes; long enough for a machine on which everything else runs too. */
+export function eventually<T>(check: () => T | Promise<T>): Promise<T> {
+  return vi.waitFor(check, { timeout: 15_000, interval: 25 });
 }
 
 /** Ends what the tests have started and removes their folders. For `afterEach` or `afterAll`. */

@@ -1,7 +1,7 @@
 /** SIGTERM, SIGINT and SIGHUP, with calls in flight, with a plugin that is stuck, once and twice. (F48, F49, F50) */
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { DEMO, isAlive, release, requests, Workplace, type Started } from './run.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { DEMO, eventually, isAlive, release, requests, Workplace, type Started } from './run.ts';
 
 let work: Workplace;
 beforeEach(() => {
@@ -40,12 +40,12 @@ test('F48: with a hundred calls in flight, new ones are refused at once, those f
     Array.from({ length: 100 }, () => call('sleep', 1_000)),
   );
   // Asked over one connection each, since a command takes longer to start than the calls may take.
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const [answer] = await requests(work.socket, [{ op: 'status', params: { name: 'demo' } }]);
     expect(answer!.result).toMatchObject({ inFlight: 100 });
   });
   supervisor.child.kill('SIGTERM');
-  await vi.waitFor(() => expect(supervisor.stderr()).toContain('SIGTERM'));
+  await eventually(() => expect(supervisor.stderr()).toContain('SIGTERM'));
   const began = performance.now();
   const [refused] = await requests(work.socket, [call('greet', 'late')]);
   expect(refused).toMatchObject({ error: { code: 'ERR_SUPERVISOR_CLOSED' } });
@@ -60,7 +60,7 @@ test('F48: with a hundred calls in flight, new ones are refused at once, those f
 test('F49: a plugin that is stuck is stopped within its times, exit 0, nothing is left', async () => {
   const supervisor = await supervise({ drainTimeoutMs: 500, stopTimeoutMs: 500, liveness: { timeoutMs: 60_000 } });
   const stuck = work.spawn(['call', 'demo', 'spin', '--json']);
-  await vi.waitFor(async () => expect(await inFlight()).toBe(1));
+  await eventually(async () => expect(await inFlight()).toBe(1));
   const child = await pluginPid();
   const began = performance.now();
   supervisor.child.kill('SIGTERM');
@@ -77,26 +77,26 @@ test.each([
 ] as const)('F50: a second %s stops within two seconds, exit %i, nothing is left', async (signal, exit) => {
   const supervisor = await supervise({ drainTimeoutMs: 60_000, stopTimeoutMs: 60_000, liveness: { timeoutMs: 60_000 } });
   void work.run(['call', 'demo', 'spin']);
-  await vi.waitFor(async () => expect(await inFlight()).toBe(1));
+  await eventually(async () => expect(await inFlight()).toBe(1));
   const child = await pluginPid();
   supervisor.child.kill(signal);
-  await vi.waitFor(() => expect(supervisor.stderr()).toContain(signal));
+  await eventually(() => expect(supervisor.stderr()).toContain(signal));
   const began = performance.now();
   // One that comes at once is the echo of the first; a person is slower.
-  await vi.waitFor(() => {
+  await eventually(() => {
     supervisor.child.kill(signal);
     expect(supervisor.stderr()).toContain(`${signal} again`);
   });
   expect(await supervisor.ended).toMatchObject({ code: exit });
   expect(performance.now() - began).toBeLessThan(2_500);
-  await vi.waitFor(() => expect(isAlive(child) && readFileSync(`/proc/${child}/stat`, 'utf8')).toBe(false));
-  await vi.waitFor(() => expect(survivors(supervisor)).toEqual([]));
+  await eventually(() => expect(isAlive(child)).toBe(false));
+  await eventually(() => expect(survivors(supervisor)).toEqual([]));
 });
 
 test('an interrupt that arrives twice at once, as it does under npm, is one', async () => {
   const supervisor = await supervise();
   const running = requests(work.socket, [call('sleep', 500)]);
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const [answer] = await requests(work.socket, [{ op: 'status', params: { name: 'demo' } }]);
     expect(answer!.result).toMatchObject({ inFlight: 1 });
   });
@@ -109,7 +109,7 @@ test('an interrupt that arrives twice at once, as it does under npm, is one', as
 test('a follower of the log sees the end, and ends with exit 0', async () => {
   const supervisor = await supervise();
   const following = work.spawn(['logs', '-f']);
-  await vi.waitFor(() => expect(following.stdout()).not.toBe(''));
+  await eventually(() => expect(following.stdout()).not.toBe(''));
   supervisor.child.kill('SIGTERM');
   expect(await following.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('SIGTERM') });
   await supervisor.ended;
@@ -124,13 +124,13 @@ test.each(['chameleon.config.json', 'chameleon.config.mjs'])('F50: SIGHUP re-rea
 
   work.write(file, content({ plugins: { demo: { options: { colour: 'green' } } } }));
   supervisor.child.kill('SIGHUP');
-  await vi.waitFor(async () => expect(await work.json(['call', 'demo', 'options'])).toEqual({ colour: 'green' }));
-  await vi.waitFor(() => expect(supervisor.stderr()).toContain('configuration re-read: demo changed'));
+  await eventually(async () => expect(await work.json(['call', 'demo', 'options'])).toEqual({ colour: 'green' }));
+  await eventually(() => expect(supervisor.stderr()).toContain('configuration re-read: demo changed'));
 
   const pid = await pluginPid();
   work.write(file, content({ plugins: { demo: { concurrencyy: -1 } } }));
   supervisor.child.kill('SIGHUP');
-  await vi.waitFor(() => expect(supervisor.stderr()).toContain('nothing is changed'));
+  await eventually(() => expect(supervisor.stderr()).toContain('nothing is changed'));
   expect(supervisor.stderr()).toContain('concurrencyy');
   expect(await work.json(['call', 'demo', 'options'])).toEqual({ colour: 'green' });
   expect(await pluginPid()).toBe(pid);

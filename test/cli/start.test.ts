@@ -2,8 +2,8 @@
 import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { DEMO, isAlive, release, Workplace } from './run.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { DEMO, eventually, isAlive, release, Workplace } from './run.ts';
 
 let work: Workplace;
 beforeEach(() => {
@@ -123,5 +123,5 @@ test('garbage on the socket costs its sender the connection, and no call', async
   garbage.write('\u0000\u0001 garbage\n');
   await once(garbage.resume(), 'close');
   expect((await Promise.all(calls)).map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
-  await vi.waitFor(async () => expect((await work.run(['status'])).code).toBe(0));
+  await eventually(async () => expect((await work.run(['status'])).code).toBe(0));
 });

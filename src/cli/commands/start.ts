@@ -80,10 +80,22 @@ async function reread(supervisor: Supervisor, flags: StartFlags, logger: Logger)
   }
 }
 
-/** What is not killed in time loses its channel when this process exits, and ends by that. */
+/** A machine so busy that the supervisor cannot end its children in time must not keep them: the rest is killed without looking further. */
 async function stopNow(supervisor: Supervisor | null, logger: Logger, signal: NodeJS.Signals): Promise<void> {
   logger.warn(`${signal} again: stopping at once`);
   if (supervisor === null) return;
   const late = new Promise<void>((resolve) => setTimeout(resolve, STOP_NOW_MS));
   await Promise.race([supervisor.close({ drainTimeoutMs: 0 }), late]);
+  for (const { versions } of supervisor.status().plugins) {
+    for (const { instances } of versions) for (const { pid, state } of instances) if (pid !== null && state !== 'exited') killGroup(pid);
+  }
+}
+
+/** Each child leads a process group of its own. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
 }

@@ -57,7 +57,7 @@ export class Session {
     try {
       lines = this.#lines.push(chunk);
     } catch (error) {
-      return this.#drop(`${(error as Error).message}`);
+      return this.#drop((error as Error).message);
     }
     for (const line of lines) {
       const request = parseRequest(line);

@@ -21,7 +21,8 @@ export function describeError(facts: ErrorFacts): string {
 function* helpOf(facts: ErrorFacts): Generator<string> {
   const { hint, available, method, plugin, remote, exit, stack } = facts;
   if (Array.isArray(available)) {
-    const near = nearest(String(method ?? plugin ?? ''), available.map(String));
+    const meant = method ?? plugin;
+    const near = typeof meant === 'string' ? nearest(meant, available.map(String)) : null;
     if (near !== null) yield `did you mean ${near}?`;
   }
   if (typeof hint === 'string') yield hint;
