@@ -189,7 +189,7 @@ export function readSources(root: string): Sources {
   );
   return new Map(
     files
-      .filter((file) => file.endsWith('.ts'))
+      .filter((file) => file.endsWith('.ts') && !file.includes('/node_modules/'))
       .toSorted()
       .map((file) => [file, readFileSync(path.join(root, file), 'utf8')]),
   );

@@ -115,7 +115,7 @@ export class ReloadFailedError extends ChameleonError {
   readonly to: string;
   constructor(plugin: string, from: string, to: string, cause: unknown) {
     super(
-      `${plugin}: the switch from ${from} to ${to} was given up, ${from} still serves: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `${plugin}: the switch from ${from} to ${to} was given up, ${from} stays active: ${cause instanceof Error ? cause.message : String(cause)}`,
       { plugin, version: to },
       cause,
     );

@@ -162,8 +162,8 @@ export class Call implements QueueItem, PendingCall {
   #abandon(error: ChameleonError, why: 'timeout' | 'cancelled'): void {
     if (this.settled) return;
     this.fail(error);
-    if (this.place !== null) this.place.abandoned(this, why);
-    else this.leave();
+    // Where it pauses before a retry nobody needs to be told: the pause ends and finds it settled.
+    this.place?.abandoned(this, why);
   }
 
   #settle(code: string | null): boolean {

@@ -19,6 +19,7 @@ import {
 import type { CallObserver, Emit } from '../events.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { CallOptions, PluginState, PluginStatus, RolloutResult } from '../types.ts';
+import { Turns } from '../util/turns.ts';
 import { Call } from './call.ts';
 import { Deployment, type StopReport } from './deployment.ts';
 import type { Retirement } from './retirement.ts';
@@ -41,7 +42,7 @@ export class Plugin {
   readonly name: string;
   readonly #setup: PluginSetup;
   #options: ResolvedPluginOptions;
-  #retrier: Retrier;
+  readonly #retrier: Retrier;
   #phase: Phase = 'activating';
   #active: Deployment | null = null;
   /** Kept running beside the active one. */
@@ -50,13 +51,13 @@ export class Plugin {
   #candidate: Deployment | null = null;
   /** What was active before. */
   #previous: Release | null = null;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(setup: PluginSetup) {
     this.name = setup.name;
     this.#setup = setup;
     this.#options = setup.options;
-    this.#retrier = this.#newRetrier(setup.options);
+    this.#retrier = new Retrier(setup.options.retry, setup.random, (call) => this.#resubmit(call));
   }
 
   get active(): Deployment | null {
@@ -68,7 +69,7 @@ export class Plugin {
   }
 
   get isEmpty(): boolean {
-    return this.#active === null && this.#pinned.size === 0 && this.#candidate === null;
+    return this.#active === null && this.#pinned.size === 0 && this.#turns.taken === 0;
   }
 
   call(id: number, range: string | null, method: string, params: string, options: CallOptions): Promise<unknown> {
@@ -98,20 +99,14 @@ export class Plugin {
   /** The first version: it is kept running from now on, whether or not its first start succeeds. */
   activate(release: Release): Promise<unknown> {
     this.#active = this.#deploy(release, false);
-    return this.#active.ready.then(
-      () => {
-        this.#phase = 'active';
-        this.#setup.emit({ kind: 'plugin-activated', plugin: this.name, version: release.version, from: null });
-      },
-      (error: unknown) => {
-        this.#phase = 'active';
-        throw error;
-      },
-    );
+    return this.#active.ready
+      .then(() => this.#setup.emit({ kind: 'plugin-activated', plugin: this.name, version: release.version, from: null }))
+      .finally(() => this.#settle());
   }
 
   /** Keeps `release` running for calls that ask for its version. */
   pin(release: Release): Promise<unknown> {
+    this.#mustBeOpen();
     const deployment = this.#deploy(release, false);
     this.#pinned.add(deployment);
     return deployment.ready;
@@ -121,6 +116,7 @@ export class Plugin {
   rollout(pick: () => Release | Promise<Release>, options: ResolvedPluginOptions = this.#options): Promise<RolloutResult> {
     return this.#inTurn(async () => {
       const release = await pick();
+      this.#mustBeOpen();
       const from = this.#active;
       const started = performance.now();
       const candidate = this.#deploy(release, true, options);
@@ -133,11 +129,11 @@ export class Plugin {
         throw this.#rolloutFailed(from, release, error as ChameleonError);
       } finally {
         this.#candidate = null;
-        if (this.#phase !== 'stopped') this.#phase = 'active';
+        this.#settle();
       }
       const readyAt = performance.now();
       this.#options = options;
-      this.#retrier = this.#newRetrier(options);
+      this.#retrier.follow(options.retry);
       this.#switch(candidate);
       const startMs = Math.round(readyAt - started);
       const phases: RolloutResult['phases'] = [
@@ -202,11 +198,8 @@ export class Plugin {
 
   #state(): PluginState {
     if (this.#phase === 'stopped') return 'stopped';
-    return this.#active === null ? 'empty' : this.#phase;
-  }
-
-  #newRetrier(options: ResolvedPluginOptions): Retrier {
-    return new Retrier(options.retry, this.#setup.random, (call) => this.#resubmit(call));
+    if (this.#active === null) return this.#candidate === null ? 'empty' : 'activating';
+    return this.#phase;
   }
 
   #deploy(release: Release, once: boolean, options = this.#options): Deployment {
@@ -289,11 +282,17 @@ export class Plugin {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(() => {
-      if (this.#phase === 'stopped') throw new SupervisorClosedError({ plugin: this.name });
+    return this.#turns.take(() => {
+      this.#mustBeOpen();
       return work();
     });
-    this.#turn = result.catch(() => {});
-    return result;
+  }
+
+  #settle(): void {
+    if (this.#phase !== 'stopped') this.#phase = 'active';
+  }
+
+  #mustBeOpen(): void {
+    if (this.#phase === 'stopped') throw new SupervisorClosedError({ plugin: this.name });
   }
 }

@@ -1,4 +1,5 @@
 /** Deployments that were switched away from, until they are drained and stopped. A hand-over: whoever retires one lets go of it. */
+import { within } from '../util/within.ts';
 import type { Deployment, StopReport } from './deployment.ts';
 
 export class Retirement {
@@ -15,8 +16,15 @@ export class Retirement {
     return [...this.#leaving].filter(([, entry]) => entry.plugin === plugin).map(([deployment]) => deployment);
   }
 
-  /** What all that are still leaving come to. */
-  async all(): Promise<StopReport[]> {
-    return Promise.all([...this.#leaving.values()].map((entry) => entry.stopped));
+  /** What all that are still leaving come to; they get no longer than `drainTimeoutMs`, when it is given. */
+  async close(drainTimeoutMs: number | undefined): Promise<StopReport[]> {
+    const all = Promise.all([...this.#leaving.values()].map((entry) => entry.stopped));
+    if (drainTimeoutMs !== undefined && !(await within(drainTimeoutMs, all))) this.kill();
+    return all;
+  }
+
+  /** Ends every child that is still leaving, at once. */
+  kill(): void {
+    for (const deployment of this.#leaving.keys()) deployment.kill();
   }
 }

@@ -6,16 +6,22 @@ import { RetryBudget } from '../resilience/retry.ts';
 import type { Call } from './call.ts';
 
 export class Retrier {
-  readonly #options: ResolvedRetryOptions;
+  #options: ResolvedRetryOptions;
+  #budget: RetryBudget;
   readonly #random: () => number;
   readonly #again: (call: Call) => void;
-  readonly #budget: RetryBudget;
   readonly #pausing = new Set<Call>();
 
   constructor(options: ResolvedRetryOptions, random: () => number, again: (call: Call) => void) {
     this.#options = options;
     this.#random = random;
     this.#again = again;
+    this.#budget = new RetryBudget(options.budgetRatio);
+  }
+
+  /** From now on by these options, with a fresh budget. */
+  follow(options: ResolvedRetryOptions): void {
+    this.#options = options;
     this.#budget = new RetryBudget(options.budgetRatio);
   }
 
@@ -34,7 +40,7 @@ export class Retrier {
     call.timer = setTimeout(() => {
       this.#pausing.delete(call);
       call.timer = null;
-      this.#again(call);
+      if (!call.settled) this.#again(call);
     }, delayMs);
   }
 

@@ -9,11 +9,12 @@ import PQueue from 'p-queue';
 import { scanCatalog, type Catalog } from '../catalog/catalog.ts';
 import { highestSatisfying, selectActive } from '../catalog/reference.ts';
 import { checkEngines, readRelease, type Release } from '../catalog/release.ts';
-import { PluginExistsError, PluginNotFoundError, VersionNotFoundError, type ChameleonError } from '../errors.ts';
+import { PluginExistsError, PluginNotFoundError, SupervisorClosedError, VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
 import { resolvePluginOptions, type ResolvedOptions, type ResolvedPluginOptions } from '../options.ts';
 import { nodeVersion } from '../process/node-version.ts';
 import type { PluginOptions, RolloutResult } from '../types.ts';
+import type { StopReport } from './deployment.ts';
 import { Plugin } from './plugin.ts';
 import { Retirement } from './retirement.ts';
 
@@ -28,10 +29,11 @@ export interface RosterOptions {
 
 export class Roster {
   readonly plugins = new Map<string, Plugin>();
-  readonly retirement = new Retirement();
+  readonly #retirement = new Retirement();
   readonly #setup: RosterOptions;
   readonly #starts = new PQueue({ concurrency: 2 * availableParallelism() });
   #options: ResolvedOptions;
+  #closed = false;
   #refused: Catalog['refused'] = [];
 
   constructor(setup: RosterOptions) {
@@ -97,6 +99,20 @@ export class Roster {
     const plugin = this.get(name);
     await plugin.unload(version);
     this.#forgetEmpty(plugin);
+  }
+
+  /** Stops every plugin; from now on none is added. */
+  async close(drainTimeoutMs: number | undefined): Promise<StopReport[]> {
+    this.#closed = true;
+    const plugins = [...this.plugins.values()].map((plugin) => plugin.close(drainTimeoutMs));
+    const reports = await Promise.all([...plugins, this.#retirement.close(drainTimeoutMs)]);
+    return reports.flat();
+  }
+
+  /** Ends every child at once. */
+  kill(): void {
+    for (const plugin of this.plugins.values()) plugin.kill();
+    this.#retirement.kill();
   }
 
   /** Makes what runs follow `options` and the plugin folder as they are now. Resolves with the plugins that were changed. */
@@ -177,8 +193,9 @@ export class Roster {
   }
 
   #add(name: string, options: ResolvedPluginOptions): Plugin {
+    if (this.#closed) throw new SupervisorClosedError({ plugin: name });
     const { emit, observer, random } = this.#setup;
-    const plugin = new Plugin({ name, options, emit, observer, random, starts: this.#starts, retirement: this.retirement });
+    const plugin = new Plugin({ name, options, emit, observer, random, starts: this.#starts, retirement: this.#retirement });
     this.plugins.set(name, plugin);
     return plugin;
   }

@@ -194,7 +194,7 @@ export class Supervisor extends EventHub {
    */
   close(options: { drainTimeoutMs?: number } = {}): Promise<CloseReport> {
     if (this.#closing === null) this.#closing = this.#close(options.drainTimeoutMs);
-    else if (options.drainTimeoutMs === 0) for (const plugin of this.#roster.plugins.values()) plugin.kill();
+    else if (options.drainTimeoutMs === 0) this.#roster.kill();
     return this.#closing;
   }
 
@@ -204,11 +204,10 @@ export class Supervisor extends EventHub {
 
   async #close(drainTimeoutMs: number | undefined): Promise<CloseReport> {
     const started = performance.now();
-    const plugins = [...this.#roster.plugins.values()];
-    const ends = await Promise.all([...plugins.map((plugin) => plugin.close(drainTimeoutMs)), this.#roster.retirement.all()]);
+    const ends = await this.#roster.close(drainTimeoutMs);
     this.#closed = true;
     const report: CloseReport = { stopped: 0, killed: 0, abandonedCalls: 0, durationMs: Math.round(performance.now() - started) };
-    for (const end of ends.flat()) {
+    for (const end of ends) {
       report.stopped += end.stopped;
       report.killed += end.killed;
       report.abandonedCalls += end.abandonedCalls;
