@@ -1,0 +1,1 @@
+export default { methods: { echo: (text) => text } };

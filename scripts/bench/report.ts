@@ -1,0 +1,50 @@
+/** Figures as people read them: Markdown tables, which read well on a terminal too, or one line each. */
+import type { Figure, Verdict } from './figures.ts';
+import type { Metric, Suite } from './suites.ts';
+
+const KIB = 1024;
+const MIB = KIB * KIB;
+const number = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
+
+export function amount(value: number, unit: Metric['unit']): string {
+  if (unit !== 'bytes') return `${number.format(value)} ${unit}`;
+  return Math.abs(value) < MIB ? `${number.format(value / KIB)} KiB` : `${number.format(value / MIB)} MiB`;
+}
+
+const times = (ratio: number | undefined): string => (ratio === undefined ? '' : `${ratio.toFixed(2)} ×`);
+
+/** A row for each subject, a column for each metric and each of its ratios. */
+export function tableOf(suite: Suite, figures: readonly Figure[]): string {
+  const subjects = Object.entries(suite.subjects).filter(([subject]) => figures.some((figure) => figure.subject === subject));
+  const header = ['', ...suite.metrics.flatMap(({ title, over }) => [title, ...over.map((base) => `÷ ${base}`)])];
+  const cells = (subject: string): string[] =>
+    suite.metrics.flatMap(({ id, over }) => {
+      const figure = figures.find((each) => each.subject === subject && each.metric === id);
+      const value = figure === undefined ? '' : amount(figure.median, figure.unit);
+      return [value, ...over.map((base) => times(figure?.ratios.find((ratio) => ratio.over === base)?.median))];
+    });
+  const rows = subjects.map(([subject, title]) => [title].concat(cells(subject)));
+  return markdown(header, rows);
+}
+
+/** The first column to the left, numbers to the right. */
+function markdown(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((title, column) => Math.max(3, title.length, ...rows.map((row) => row[column]!.length)));
+  const pad = (cell: string, column: number): string => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!));
+  const line = (row: readonly string[]): string => `| ${row.map(pad).join(' | ')} |`;
+  const rule = `| ${widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
+  return [line(header), rule, ...rows.map(line)].join('\n');
+}
+
+export function lineOf(suite: Suite, figure: Figure): string {
+  const title = suite.metrics.find(({ id }) => id === figure.metric)!.title;
+  const ratios = figure.ratios.map(({ over, median }) => `${times(median)} ${over}`).join(', ');
+  return `${suite.name}  ${figure.subject.padEnd(18)}  ${title}: ${amount(figure.median, figure.unit)}${ratios && `  (${ratios})`}`;
+}
+
+export function verdictLine(verdict: Verdict, suite: Suite): string {
+  const { title, unit } = suite.metrics.find(({ id }) => id === verdict.metric)!;
+  const show = (value: number): string => (verdict.over === null ? amount(value, unit) : `${times(value)} ${verdict.over}`);
+  const limit = verdict.atLeast === undefined ? `at most ${show(verdict.atMost!)}` : `at least ${show(verdict.atLeast)}`;
+  return `${verdict.reached ? 'reached' : 'MISSED '}  ${title}: ${limit}; measured ${show(verdict.measured)}`;
+}

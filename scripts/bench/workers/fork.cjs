@@ -1,0 +1,1 @@
+process.on('message', ({ id, text }) => process.send({ id, text }));
