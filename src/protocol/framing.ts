@@ -71,7 +71,6 @@ export class FrameDecoder {
         this.#head = null;
         const used = this.#headOrStray(joined, 0);
         if (used === -1) {
-          if (at + MAX_STRAY_LINE < chunk.length) throw new FramingError('header is longer than 4096 bytes');
           this.#head = joined;
           return;
         }
@@ -95,7 +94,8 @@ export class FrameDecoder {
     if (!looksLikeHeader(bytes, at)) return this.#stray(bytes, at);
     const end = bytes.indexOf(HEADER_END, at);
     if (end === -1) {
-      if (bytes.length - at > MAX_HEADER_BYTES) throw new FramingError(`header is longer than ${MAX_HEADER_BYTES} bytes`);
+      // All but the last byte of its end may be here already.
+      if (bytes.length - at >= MAX_HEADER_BYTES + HEADER_END.length) throw new FramingError(`header is longer than ${MAX_HEADER_BYTES} bytes`);
       this.#checkLines(bytes, at);
       return -1;
     }
@@ -119,7 +119,8 @@ export class FrameDecoder {
 
   #begin(length: number): void {
     if (length === 0) throw new FramingError('Content-Length is 0');
-    if (length > this.#options.maxMessageBytes) throw new FramingError(`Content-Length ${length} is over the limit of ${this.#options.maxMessageBytes} bytes`);
+    if (length > this.#options.maxMessageBytes)
+      throw new FramingError(`Content-Length ${length} is over the limit of ${this.#options.maxMessageBytes} bytes`);
     this.#bodyLength = length;
     this.#filled = 0;
   }
@@ -151,12 +152,14 @@ export class FrameDecoder {
 
   #stray(bytes: Buffer, at: number): number {
     const { onStrayLine } = this.#options;
-    if (onStrayLine === undefined) throw new FramingError(`expected a Content-Length header, found ${JSON.stringify(bytes.toString('latin1', at, at + 40))}`);
-    const newline = bytes.indexOf(LF, at);
-    if (newline === -1 && bytes.length - at < MAX_STRAY_LINE) return -1;
-    const end = newline === -1 || newline - at > MAX_STRAY_LINE ? at + MAX_STRAY_LINE : newline;
+    if (onStrayLine === undefined)
+      throw new FramingError(`expected a Content-Length header, found ${JSON.stringify(bytes.toString('latin1', at, at + 40))}`);
+    // Only so far is looked for its end: one endless line would else be searched again for each of its pieces.
+    const found = bytes.subarray(at, at + MAX_STRAY_LINE).indexOf(LF);
+    if (found === -1 && bytes.length - at < MAX_STRAY_LINE) return -1;
+    const end = at + (found === -1 ? MAX_STRAY_LINE : found);
     onStrayLine(bytes.toString('utf8', at, end).replace(/\r$/, ''));
-    return end === newline ? end + 1 : end;
+    return found === -1 ? end : end + 1;
   }
 
   /** Refuses an unfinished header as soon as one of its complete lines is wrong. */
@@ -180,7 +183,7 @@ function parseLength(header: string, complete = true): number {
     if (!HEADER_NAMES.includes(name)) throw new FramingError(`unknown header line ${JSON.stringify(line.slice(0, 60))}`);
     if (name !== 'content-length') continue;
     const value = line.slice(colon + 1).trim();
-    if (!/^(?:0|[1-9][0-9]{0,14})$/.test(value)) throw new FramingError(`Content-Length is no decimal number: ${JSON.stringify(value.slice(0, 60))}`);
+    if (!/^(?:0|[1-9][0-9]*)$/.test(value)) throw new FramingError(`Content-Length is no decimal number: ${JSON.stringify(value.slice(0, 60))}`);
     if (length !== null) throw new FramingError('Content-Length stands twice');
     length = Number(value);
   }
