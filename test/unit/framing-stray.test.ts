@@ -57,9 +57,9 @@ test('a stray line that has no end yet is no frame that stalls; a header is one'
 test('8 MiB of one line are searched once, not once for each of its pieces', () => {
   const endless = Buffer.alloc(8 * 2 ** 20, 'x');
   let searched = 0;
-  const { indexOf } = Buffer.prototype;
-  Buffer.prototype.indexOf = function (...args: Parameters<typeof indexOf>) {
-    const found = Reflect.apply(indexOf, this, args) as number;
+  const indexOf = Buffer.prototype.indexOf as (this: Buffer, ...args: unknown[]) => number;
+  Buffer.prototype.indexOf = function (this: Buffer, ...args: unknown[]) {
+    const found = indexOf.call(this, ...args);
     searched += (found === -1 ? this.length : found) - (typeof args[1] === 'number' ? args[1] : 0);
     return found;
   };

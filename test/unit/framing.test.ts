@@ -122,7 +122,7 @@ describe('between two frames', () => {
 
 describe('memory and work', () => {
   const { concat } = Buffer;
-  const { copy } = Buffer.prototype;
+  const copy = Buffer.prototype.copy as (this: Buffer, ...args: unknown[]) => number;
   afterEach(() => {
     Buffer.concat = concat;
     Buffer.prototype.copy = copy;
@@ -136,8 +136,8 @@ describe('memory and work', () => {
       copied += joined.length;
       return joined;
     };
-    Buffer.prototype.copy = function (...args) {
-      const count = Reflect.apply(copy, this, args) as number;
+    Buffer.prototype.copy = function (this: Buffer, ...args: unknown[]) {
+      const count = copy.call(this, ...args);
       copied += count;
       return count;
     };
