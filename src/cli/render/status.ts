@@ -41,8 +41,9 @@ export function renderPlugin(status: PluginStatus): string {
 
 function plugins(all: readonly PluginStatus[]): string {
   if (all.length === 0) return 'no plugins';
-  const troubles = all.flatMap(({ name, versions }) => versions.flatMap((version) => trouble(name, version)));
-  return [table(COLUMNS, all.flatMap(rows)), ...(troubles.length === 0 ? [] : ['', ...troubles])].join('\n');
+  const sorted = all.toSorted((a, b) => a.name.localeCompare(b.name));
+  const troubles = sorted.flatMap(({ name, versions }) => versions.flatMap((version) => trouble(name, version)));
+  return [table(COLUMNS, sorted.flatMap(rows)), ...(troubles.length === 0 ? [] : ['', ...troubles])].join('\n');
 }
 
 function rows({ name, state, versions }: PluginStatus): string[][] {
