@@ -45,7 +45,7 @@ export interface ControlLogRecord {
 
 const NEWLINE = 10;
 
-export class LineTooLongError extends Error {}
+class LineTooLongError extends Error {}
 
 /** Bytes → lines, linear in the bytes however they are split; holds `limit` bytes at most. */
 export class LineSplitter {
