@@ -5,6 +5,7 @@
  * 1. The promise settles exactly once; what comes later only frees what the work still held.
  * 2. One deadline, made at the beginning: waiting, every attempt and every pause count against it.
  */
+import { setMaxListeners } from 'node:events';
 import { CallCancelledError, CallTimeoutError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { CallObserver } from '../events.ts';
 import type { Instance } from '../instance/instance.ts';
@@ -80,6 +81,8 @@ export class Call implements QueueItem, PendingCall {
     this.#deadline = setTimeout(expire, request.timeoutMs, this);
     const { signal } = request;
     if (signal !== undefined) {
+      // One signal for many calls is no leak, and Node is not to warn of one.
+      if (signal instanceof EventTarget) setMaxListeners(0, signal);
       this.#onAbort = () => this.#abandon(new CallCancelledError(this.subject, signal.reason), 'cancelled');
       signal.addEventListener('abort', this.#onAbort, { once: true });
     }
@@ -87,6 +90,10 @@ export class Call implements QueueItem, PendingCall {
 
   get subject(): ErrorSubject {
     return { plugin: this.#request.plugin, version: this.version, method: this.method };
+  }
+
+  get timeoutMs(): number {
+    return this.#request.timeoutMs;
   }
 
   get isRunning(): boolean {
