@@ -28,11 +28,13 @@ export async function sweepOrphans(): Promise<number[]> {
   return swept;
 }
 
+/** Null for a process that is gone, also when nobody has reaped it: a zombie supervises nothing. */
 async function startTime(pid: number): Promise<string | null> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-    // The name, in parentheses, may hold anything; the fields after it are plain. Field 22 is the start time.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+    // The name, in parentheses, may hold anything; the fields after it are plain, the state first. Field 22 is the start time.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
   } catch {
     return null;
   }
