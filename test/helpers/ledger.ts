@@ -1,0 +1,113 @@
+/**
+ * Calls to a plugin that writes down what it does (fixtures/plugins/ledger), and the comparison of what it wrote with what we were told:
+ *
+ * I2 every call settles, and no later than its deadline + 250 ms
+ * I3 a call that is not idempotent began at most once, an attempt of an idempotent one too; a success is what the plugin wrote
+ *
+ * What is random comes from one seed, which every failure names: `LEDGER_SEED=… npx vitest run …` repeats it.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { isChameleonError, type ChameleonError, type PluginOptions } from '../../src/index.ts';
+import { fixtures, type Supervise, type Watched } from './supervise.ts';
+
+const LATE_MS = 250;
+const TIMEOUT_MS = 10_000;
+
+export interface Settlement {
+  id: string;
+  method: 'once' | 'again';
+  timeoutMs: number;
+  /** From the call to its settlement. */
+  tookMs: number;
+  /** On the clock of `performance.now()`. */
+  at: number;
+  result: unknown;
+  /** Null for a success. */
+  error: ChameleonError | null;
+}
+
+export class Ledger {
+  readonly watched: Watched;
+  readonly plugin: string;
+  readonly seed: number;
+  readonly #file: string;
+  readonly #calls: Promise<Settlement>[] = [];
+  #state: number;
+
+  /** A supervisor that runs `fixture`, which writes to a file of its own. */
+  static async begin(supervise: Supervise, fixture = 'ledger', options: PluginOptions = {}): Promise<Ledger> {
+    const watched = await supervise();
+    const file = join(await supervise.tempDir(), 'ledger');
+    await watched.supervisor.load(join(fixtures, fixture), { options: { ...options, options: { ...options.options, file } } });
+    return new Ledger(watched, fixture, file);
+  }
+
+  constructor(watched: Watched, plugin: string, file: string) {
+    this.watched = watched;
+    this.plugin = plugin;
+    this.#file = file;
+    this.seed = Number(process.env['LEDGER_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    this.#state = this.seed;
+  }
+
+  /** A whole number from 0 to below `limit`; the same sequence for the same seed (mulberry32). */
+  random(limit: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) % limit;
+  }
+
+  /** A call that takes `ms` in the plugin. Never rejects. */
+  call(method: 'once' | 'again', ms: number, timeoutMs = TIMEOUT_MS): Promise<Settlement> {
+    const id = `c${this.#calls.length}`;
+    const begun = performance.now();
+    const settle = (result: unknown, error: ChameleonError | null): Settlement => {
+      const at = performance.now();
+      return { id, method, timeoutMs, tookMs: at - begun, at, result, error };
+    };
+    const settlement = this.watched.supervisor.call(this.plugin, method, [id, ms], { timeoutMs }).then(
+      (result) => settle(result, null),
+      (error: unknown) => {
+        if (!isChameleonError(error)) throw error;
+        return settle(null, error);
+      },
+    );
+    this.#calls.push(settlement);
+    return settlement;
+  }
+
+  calls(count: number, method: 'once' | 'again', ms: number, timeoutMs?: number): Promise<Settlement>[] {
+    return Array.from({ length: count }, () => this.call(method, ms, timeoutMs));
+  }
+
+  /** How many calls the plugin has begun. */
+  begun(): number {
+    return this.#lines().filter((line) => line.endsWith(' begin')).length;
+  }
+
+  /** Waits for every call, and asserts I2 and I3. */
+  async verify(): Promise<Settlement[]> {
+    const settled = await Promise.all(this.#calls);
+    const lines = this.#lines();
+    const seed = `LEDGER_SEED=${this.seed}`;
+    const written = new Set(lines);
+    const begun = lines.filter((line) => line.endsWith(' begin')).map((line) => line.split(' ').slice(0, 2));
+    const attempts = begun.map(([id, attempt]) => `${id} attempt ${attempt}`);
+    expect(new Set(attempts).size, `I3: no attempt began twice (${seed})`).toBe(attempts.length);
+    for (const { id, method, timeoutMs, tookMs, result, error } of settled) {
+      expect(tookMs, `I2: ${id} settles in time (${seed})`).toBeLessThan(timeoutMs + LATE_MS);
+      if (error === null) expect(written, `I3: ${id} succeeded, so the plugin wrote its end (${seed})`).toContain(`${String(result)} end`);
+      if (method === 'again') continue;
+      const times = begun.filter(([begunId]) => begunId === id).length;
+      expect(times, `I3: ${id} began once at most (${seed})`).toBeLessThanOrEqual(1);
+    }
+    return settled;
+  }
+
+  #lines(): string[] {
+    return readFileSync(this.#file, 'utf8').split('\n').slice(0, -1);
+  }
+}
