@@ -1,5 +1,6 @@
 /** `chameleon-supervisor`: the public API, name by name. */
 export { createSupervisor, scanPlugins, VERSION, type PluginListing } from './create.ts';
+export type { ReconfigureReport } from './supervision/roster.ts';
 export type { Supervisor } from './supervision/supervisor.ts';
 export { defaultOptions, validateOptions } from './options.ts';
 export { createDefaultLogger, type DefaultLoggerOptions } from './telemetry/default-logger.ts';

@@ -18,7 +18,7 @@ import {
 import type { Instance } from '../instance/instance.ts';
 import type { InstanceEnd } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
-import { ErrorCode, type WireError } from '../protocol/messages.ts';
+import type { WireError } from '../protocol/messages.ts';
 import { Breaker, type Outcome } from '../resilience/breaker.ts';
 import { CallQueue } from '../resilience/queue.ts';
 import type { PendingCall } from '../rpc/channel.ts';
@@ -45,8 +45,6 @@ const ENVELOPE_BYTES = 512;
 const MEAN_WEIGHT = 0.1;
 const MIN_RETRY_AFTER_MS = 10;
 const MAX_RETRY_AFTER_MS = 10_000;
-/** How early a timer may go off, there or here. */
-const TIMER_MS = 2;
 
 export class Dispatcher implements Place {
   readonly breaker: Breaker;
@@ -170,7 +168,6 @@ export class Dispatcher implements Place {
 
   refused(call: Call, error: WireError): void {
     if (call.settled) return this.#leave(call);
-    if (error.code === ErrorCode.cancelled && performance.now() >= call.deadlineAt - TIMER_MS) return this.#expiredThere(call);
     const failure = remoteFailure(call, error, this.#info(call));
     this.#tell(call, failure.outcome, performance.now() - call.sentAt!);
     this.#fail(call, failure.error, failure.mayRetry);
@@ -193,13 +190,6 @@ export class Dispatcher implements Place {
     if (instance.cancel(call)) return this.#leave(call);
     if (instance !== this.#carrier) return this.#setup.onRetiringIdle(instance);
     call.timer = setTimeout(() => this.#setup.onCancelIgnored(instance), this.#setup.options.cancelGraceMs);
-  }
-
-  /** The child's timer went off before ours: the deadline passed all the same, and the work has stopped. */
-  #expiredThere(call: Call): void {
-    this.#tell(call, 'failure', 0);
-    this.#leave(call);
-    call.expire();
   }
 
   /** The attempt is over with an error. */

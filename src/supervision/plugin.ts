@@ -6,7 +6,6 @@
  * 3. After a switch no call that has not begun is begun by the old deployment, where the new one fits what was asked for.
  */
 import type PQueue from 'p-queue';
-import { highestSatisfying } from '../catalog/reference.ts';
 import type { Release } from '../catalog/release.ts';
 import {
   CallCancelledError,
@@ -22,6 +21,7 @@ import type { CallOptions, PluginState, PluginStatus, RolloutResult } from '../t
 import { Turns } from '../util/turns.ts';
 import { Call } from './call.ts';
 import { Deployment, type StopReport } from './deployment.ts';
+import { Fleet } from './fleet.ts';
 import type { Retirement } from './retirement.ts';
 import { Retrier } from './retrier.ts';
 import { pluginStatus } from './status.ts';
@@ -44,11 +44,7 @@ export class Plugin {
   #options: ResolvedPluginOptions;
   readonly #retrier: Retrier;
   #phase: Phase = 'activating';
-  #active: Deployment | null = null;
-  /** Kept running beside the active one. */
-  readonly #pinned = new Set<Deployment>();
-  /** Being started by a rollout. */
-  #candidate: Deployment | null = null;
+  readonly #fleet = new Fleet();
   /** What was active before. */
   #previous: Release | null = null;
   readonly #turns = new Turns();
@@ -61,7 +57,7 @@ export class Plugin {
   }
 
   get active(): Deployment | null {
-    return this.#active;
+    return this.#fleet.active;
   }
 
   get options(): ResolvedPluginOptions {
@@ -69,7 +65,7 @@ export class Plugin {
   }
 
   get isEmpty(): boolean {
-    return this.#active === null && this.#pinned.size === 0 && this.#turns.taken === 0;
+    return this.#fleet.kept.length === 0 && this.#turns.taken === 0;
   }
 
   call(id: number, range: string | null, method: string, params: string, options: CallOptions): Promise<unknown> {
@@ -86,20 +82,17 @@ export class Plugin {
 
   /** The deployment that a call goes to now. Throws when there is none. */
   route(range: string | null): Deployment {
-    const found = this.#find(range);
+    const found = this.#fleet.find(range);
     if (found !== null) return found;
     if (range === null) throw this.#unavailable();
-    throw new VersionNotFoundError(
-      this.name,
-      range,
-      this.#serving().map((each) => each.release.version),
-    );
+    throw new VersionNotFoundError(this.name, range, this.#fleet.versions);
   }
 
   /** The first version: it is kept running from now on, whether or not its first start succeeds. */
   activate(release: Release): Promise<unknown> {
-    this.#active = this.#deploy(release, false);
-    return this.#active.ready
+    const deployment = this.#deploy(release, false);
+    this.#fleet.promote(deployment);
+    return deployment.ready
       .then(() => this.#setup.emit({ kind: 'plugin-activated', plugin: this.name, version: release.version, from: null }))
       .finally(() => this.#settle());
   }
@@ -108,8 +101,17 @@ export class Plugin {
   pin(release: Release): Promise<unknown> {
     this.#mustBeOpen();
     const deployment = this.#deploy(release, false);
-    this.#pinned.add(deployment);
+    this.#fleet.pin(deployment);
     return deployment.ready;
+  }
+
+  /** Keeps these running beside the active one, and no others. */
+  async pinOnly(releases: readonly Release[]): Promise<void> {
+    const running = this.#fleet.pinned;
+    const isWanted = (each: Deployment): boolean => releases.some(({ version }) => version === each.release.version);
+    for (const each of running.filter((deployment) => !isWanted(deployment))) await this.unload(each.release.version);
+    const missing = releases.filter(({ version }) => !running.some((each) => each.release.version === version));
+    await Promise.all(missing.map((release) => this.pin(release)));
   }
 
   /** Starts `release` beside what serves, switches to it once it is ready, and retires what served. */
@@ -117,10 +119,10 @@ export class Plugin {
     return this.#inTurn(async () => {
       const release = await pick();
       this.#mustBeOpen();
-      const from = this.#active;
+      const from = this.#fleet.active;
       const started = performance.now();
       const candidate = this.#deploy(release, true, options);
-      this.#candidate = candidate;
+      this.#fleet.candidate = candidate;
       if (this.#phase === 'active') this.#phase = 'switching';
       try {
         await candidate.ready;
@@ -128,7 +130,7 @@ export class Plugin {
         await candidate.stop(0);
         throw this.#rolloutFailed(from, release, error as ChameleonError);
       } finally {
-        this.#candidate = null;
+        this.#fleet.candidate = null;
         this.#settle();
       }
       const readyAt = performance.now();
@@ -154,23 +156,9 @@ export class Plugin {
   /** Drains and stops one version, or all of them; of several, the highest that is left becomes active. */
   unload(version?: string): Promise<void> {
     return this.#inTurn(async () => {
-      const leaving = this.#serving(true).filter((each) => version === undefined || each.release.version === version);
-      if (leaving.length === 0 && version !== undefined)
-        throw new VersionNotFoundError(
-          this.name,
-          version,
-          this.#serving(true).map((each) => each.release.version),
-        );
-      for (const each of leaving) this.#pinned.delete(each);
-      if (this.#active !== null && leaving.includes(this.#active)) {
-        const next =
-          highestSatisfying(
-            [...this.#pinned].map((each) => ({ version: each.release.version, each })),
-            '*',
-          )?.each ?? null;
-        if (next !== null) this.#pinned.delete(next);
-        this.#active = next;
-      }
+      const { versions } = this.#fleet;
+      const leaving = this.#fleet.remove(version);
+      if (leaving.length === 0 && version !== undefined) throw new VersionNotFoundError(this.name, version, versions);
       await Promise.all(leaving.map((each) => this.#retire(each)));
       for (const each of leaving) this.#setup.emit({ kind: 'plugin-unloaded', plugin: this.name, version: each.release.version });
     });
@@ -179,9 +167,9 @@ export class Plugin {
   /** Refuses new calls, finishes the others, and stops. A rollout under way is given up. */
   async close(drainTimeoutMs = this.#options.drainTimeoutMs): Promise<StopReport[]> {
     this.#phase = 'stopped';
-    const candidate = this.#candidate?.stop(0);
+    const candidate = this.#fleet.candidate?.stop(0);
     this.#retrier.close(this.#unavailable());
-    const stopped = await Promise.all(this.#serving(true).map((each) => each.stop(drainTimeoutMs)));
+    const stopped = await Promise.all(this.#fleet.kept.map((each) => each.stop(drainTimeoutMs)));
     await candidate;
     return stopped;
   }
@@ -192,13 +180,13 @@ export class Plugin {
   }
 
   status(): PluginStatus {
-    const versions = this.#all().map((each) => each.status(each === this.#active));
+    const versions = this.#all().map((each) => each.status(each === this.#fleet.active));
     return pluginStatus(this.name, this.#state(), versions);
   }
 
   #state(): PluginState {
     if (this.#phase === 'stopped') return 'stopped';
-    if (this.#active === null) return this.#candidate === null ? 'empty' : 'activating';
+    if (this.#fleet.active === null) return this.#fleet.candidate === null ? 'empty' : 'activating';
     return this.#phase;
   }
 
@@ -217,22 +205,18 @@ export class Plugin {
   }
 
   #switch(candidate: Deployment): void {
-    const old = this.#active;
-    const twin = [...this.#pinned].find((each) => each.release.version === candidate.release.version);
-    this.#active = candidate;
-    const from = old?.release.version ?? null;
-    this.#setup.emit({ kind: 'plugin-activated', plugin: this.name, version: candidate.release.version, from });
-    if (twin !== undefined) {
-      this.#pinned.delete(twin);
-      void this.#retire(twin);
-    }
-    if (old === null) return;
-    if (old.release.version !== candidate.release.version || old.release.dir !== candidate.release.dir) this.#previous = old.release;
-    void this.#retire(old);
+    const { before, replaced } = this.#fleet.promote(candidate);
+    const { version, dir } = candidate.release;
+    this.#setup.emit({ kind: 'plugin-activated', plugin: this.name, version, from: before?.release.version ?? null });
+    if (before !== null && (before.release.version !== version || before.release.dir !== dir)) this.#previous = before.release;
+    for (const each of replaced) void this.#retire(each);
   }
 
   #retire(deployment: Deployment): Promise<StopReport> {
-    deployment.dispatcher.giveBack((call) => this.#find(call.range) !== null && this.#find(call.range) !== deployment);
+    deployment.dispatcher.giveBack((call) => {
+      const successor = this.#fleet.find(call.range);
+      return successor !== null && successor !== deployment;
+    });
     return this.#setup.retirement.retire(this.name, deployment);
   }
 
@@ -254,25 +238,9 @@ export class Plugin {
     }
   }
 
-  #find(range: string | null): Deployment | null {
-    if (range === null) return this.#active;
-    return (
-      highestSatisfying(
-        this.#serving().map((each) => ({ version: each.release.version, each })),
-        range,
-      )?.each ?? null
-    );
-  }
-
-  /** The active one and the pinned ones; `all` also those that failed. */
-  #serving(all = false): Deployment[] {
-    const each = this.#active === null ? [...this.#pinned] : [this.#active, ...this.#pinned];
-    return all ? each : each.filter((deployment) => deployment.isServing);
-  }
-
   #all(): Deployment[] {
-    const candidate = this.#candidate === null ? [] : [this.#candidate];
-    return [...this.#serving(true), ...candidate, ...this.#setup.retirement.of(this.name)];
+    const { kept, candidate } = this.#fleet;
+    return [...kept, ...(candidate === null ? [] : [candidate]), ...this.#setup.retirement.of(this.name)];
   }
 
   #unavailable(): ChameleonError {

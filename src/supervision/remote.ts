@@ -1,5 +1,6 @@
 /** What an error answer from a child means: the error for the caller, the outcome for the breaker, and whether to try again. */
 import {
+  CallTimeoutError,
   MethodNotFoundError,
   NotSerializableError,
   PayloadTooLargeError,
@@ -33,9 +34,12 @@ export function remoteFailure(call: Call, wire: WireError, method: MethodInfo | 
         mayRetry: false,
       };
     case ErrorCode.resultTooLarge:
-      return { error: new PayloadTooLargeError(subject, 'result', Number(data.bytes), Number(data.limit)), outcome: 'ignored', mayRetry: false };
+      return { error: new PayloadTooLargeError(subject, 'result', number(data.bytes), number(data.limit)), outcome: 'ignored', mayRetry: false };
     case ErrorCode.methodNotFound:
       return { error: new MethodNotFoundError(subject, []), outcome: 'ignored', mayRetry: false };
+    case ErrorCode.cancelled:
+      // The host did not ask: the child's clock has reached the deadline a moment before ours.
+      return { error: new CallTimeoutError(subject, call.timeoutMs, 'running'), outcome: 'failure', mayRetry: false };
     case ErrorCode.invalidParams:
       return { error: new PluginThrewError(subject, remote(wire.message, data, 0)), outcome: 'ignored', mayRetry: false };
     default: {
@@ -46,14 +50,15 @@ export function remoteFailure(call: Call, wire: WireError, method: MethodInfo | 
   }
 }
 
+const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
 const text = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value.slice(0, MAX_MESSAGE) : otherwise);
 
 /** Whatever the child sent, it becomes bounded fields of known types. */
 function remote(message: unknown, data: Record<string, unknown>, depth: number): RemoteError {
   const { name, stack, code, cause } = data as Partial<ThrownData>;
-  const error: RemoteError = { name: typeof name === 'string' ? name.slice(0, 200) : 'Error', message: String(message).slice(0, MAX_MESSAGE) };
+  const error: RemoteError = { name: typeof name === 'string' ? name.slice(0, 200) : 'Error', message: text(message, 'unknown') };
   if (typeof stack === 'string') error.stack = stack.slice(0, MAX_STACK);
-  if (typeof code === 'string' || typeof code === 'number') error.code = code;
+  if (typeof code === 'string' || typeof code === 'number') error.code = typeof code === 'string' ? code.slice(0, 200) : code;
   if (data.data !== undefined) error.data = data.data;
   if (typeof cause === 'object' && cause !== null && depth < MAX_CAUSES)
     error.cause = remote(cause.message, cause as unknown as Record<string, unknown>, depth + 1);

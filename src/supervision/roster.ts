@@ -27,6 +27,12 @@ export interface RosterOptions {
   random(): number;
 }
 
+/** What became of following new options. */
+export interface ReconfigureReport {
+  changed: string[];
+  failed: { plugin: string; error: ChameleonError }[];
+}
+
 export class Roster {
   readonly plugins = new Map<string, Plugin>();
   readonly #retirement = new Retirement();
@@ -115,34 +121,44 @@ export class Roster {
     this.#retirement.kill();
   }
 
-  /** Makes what runs follow `options` and the plugin folder as they are now. Resolves with the plugins that were changed. */
-  async follow(options: ResolvedOptions): Promise<string[]> {
-    const before = this.#options;
+  /** Makes what runs follow `options` and the plugin folder as they are now. */
+  async follow(options: ResolvedOptions): Promise<ReconfigureReport> {
     this.#options = options;
     const catalog = await this.#scan();
+    const report: ReconfigureReport = { changed: [], failed: [] };
     const names = new Set([...this.plugins.keys(), ...catalog.releases.keys()]);
-    const changed = await Promise.all(
-      [...names].map(async (name) => ((await this.#adjust(name, before, catalog.releases.get(name) ?? [])) ? name : null)),
+    await Promise.all(
+      [...names].map(async (name) => {
+        try {
+          if (await this.#adjust(name, catalog.releases.get(name) ?? [])) report.changed.push(name);
+        } catch (error) {
+          report.failed.push({ plugin: name, error: error as ChameleonError });
+        }
+      }),
     );
-    return changed.filter((name) => name !== null);
+    return report;
   }
 
-  async #adjust(name: string, before: ResolvedOptions, releases: readonly Release[]): Promise<boolean> {
+  /** Whether anything had to be changed. Throws when it could not be: what served goes on. */
+  async #adjust(name: string, releases: readonly Release[]): Promise<boolean> {
     const plugin = this.plugins.get(name);
     const options = resolvePluginOptions(this.#options, name);
     if (plugin === undefined) {
-      if (options.enabled) await this.#first(name, releases);
-      return this.plugins.has(name);
+      if (!options.enabled || releases.length === 0) return false;
+      const [error] = await this.#first(name, releases);
+      if (error !== undefined) throw error;
+      return true;
     }
     if (!options.enabled) {
       await this.unload(name);
       return true;
     }
-    const wanted = selectActive(releases, options.version) ?? plugin.active?.release;
-    const same = JSON.stringify(options) === JSON.stringify(resolvePluginOptions(before, name)) && wanted?.version === plugin.active?.release.version;
-    if (same || wanted === undefined) return false;
-    // A version that does not come up is reported by its events; what served goes on.
-    await plugin.rollout(() => this.#checked(wanted, options), options).catch(() => {});
+    const active = plugin.active?.release;
+    const wanted = selectActive(releases, options.version) ?? active;
+    if (wanted === undefined || (wanted.version === active?.version && JSON.stringify(options) === JSON.stringify(plugin.options))) return false;
+    await plugin.rollout(() => this.#checked(wanted, options), options);
+    const pinned = pinnedOf(releases, options, wanted);
+    await plugin.pinOnly(await Promise.all(pinned.map((release) => this.#checked(release, options))));
     return true;
   }
 
@@ -163,18 +179,14 @@ export class Roster {
         ),
       ];
     }
-    const pinned = options.pin.map((range) => highestSatisfying(releases, range)).filter((release) => release !== undefined && release !== active);
     try {
       await this.#checked(active, options);
     } catch (error) {
       return [this.#refuse(active.dir, error as ChameleonError)];
     }
     const plugin = this.#add(name, options);
-    const starts = [
-      plugin.activate(active),
-      ...[...new Set(pinned)].map((release) => this.#checked(release!, options).then((fit) => plugin.pin(fit))),
-    ];
-    const results = await Promise.allSettled(starts);
+    const pins = pinnedOf(releases, options, active).map((release) => this.#checked(release, options).then((fit) => plugin.pin(fit)));
+    const results = await Promise.allSettled([plugin.activate(active), ...pins]);
     return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as ChameleonError] : []));
   }
 
@@ -213,4 +225,10 @@ export class Roster {
     const runsNode = release.entry !== null;
     checkEngines(release, { chameleon: this.#setup.version, node: runsNode ? await nodeVersion(options.nodePath) : null });
   }
+}
+
+/** What is to run beside the active release. */
+function pinnedOf(releases: readonly Release[], options: ResolvedPluginOptions, active: Release): Release[] {
+  const found = options.pin.map((range) => highestSatisfying(releases, range)).filter((release) => release !== undefined);
+  return [...new Set(found)].filter((release) => release.version !== active.version);
 }

@@ -33,7 +33,7 @@ import type {
 } from '../types.ts';
 import { typedClient } from './client.ts';
 import type { Deployment } from './deployment.ts';
-import { Roster } from './roster.ts';
+import { Roster, type ReconfigureReport } from './roster.ts';
 
 export interface SupervisorSetup {
   options: ResolvedOptions;
@@ -120,9 +120,9 @@ export class Supervisor extends EventHub {
   }
 
   /** Follows new options, and the plugin folder as it is now: what changed is replaced blue-green. Invalid options change nothing. */
-  async reconfigure(options: SupervisorOptions): Promise<{ changed: string[] }> {
+  async reconfigure(options: SupervisorOptions): Promise<ReconfigureReport> {
     this.#mustBeOpen();
-    return { changed: await this.#roster.follow(resolveOptions(options)) };
+    return this.#roster.follow(resolveOptions(options));
   }
 
   status(): SupervisorStatus;

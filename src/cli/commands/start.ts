@@ -72,8 +72,9 @@ function readyLine(supervisor: Supervisor, socket: string, json: boolean): strin
 async function reread(supervisor: Supervisor, flags: StartFlags, logger: Logger): Promise<void> {
   try {
     const { options } = await readConfiguration(flags);
-    const { changed } = await supervisor.reconfigure({ ...options, logger });
+    const { changed, failed } = await supervisor.reconfigure({ ...options, logger });
     logger.info(`configuration re-read: ${changed.length === 0 ? 'nothing has changed' : `${changed.join(', ')} changed`}`, { changed });
+    for (const { plugin, error } of failed) logger.error(`configuration re-read: ${plugin} is as it was: ${error.message}`, { plugin });
   } catch (error) {
     const facts = factsOf(error);
     logger.error(`configuration re-read: nothing is changed: ${facts.message}`, { code: facts.code });
