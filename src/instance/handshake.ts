@@ -3,6 +3,8 @@ import type { Release } from '../catalog/release.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import { isReserved, MAX_METHOD_NAME, MAX_METHODS, PROTOCOL_VERSION, type InitializeParams, type InitializeResult } from '../protocol/messages.ts';
 import type { MethodInfo } from '../types.ts';
+import { shown } from '../util/naming.ts';
+import type { StartFault } from './ending.ts';
 
 export function initializeParams(release: Release, options: ResolvedPluginOptions): InitializeParams {
   const { name, version, dir, entry } = release;
@@ -20,14 +22,16 @@ export type Greeting = { kind: 'accepted'; runtime: string; methods: ReadonlyMap
 /** Both sides are named in a refusal, so that the reader knows which one to mend. */
 export function readGreeting(answer: unknown, release: Release): Greeting {
   const refused = (reason: string): Greeting => ({ kind: 'refused', reason });
-  if (typeof answer !== 'object' || answer === null) return refused('the plugin answered $/initialize with no object');
+  if (typeof answer !== 'object' || answer === null)
+    return refused(`the supervisor asked for an object, the plugin answered $/initialize with ${shown(answer)}`);
   const { protocol, methods, runtime = 'unknown', plugin } = answer as Partial<InitializeResult>;
-  if (protocol !== PROTOCOL_VERSION)
-    return refused(`the supervisor speaks protocol ${PROTOCOL_VERSION}, the plugin ${JSON.stringify(protocol)?.slice(0, 40) ?? 'none'}`);
+  if (protocol !== PROTOCOL_VERSION) return refused(`the supervisor speaks protocol ${PROTOCOL_VERSION}, the plugin ${shown(protocol)}`);
   if (plugin !== undefined && (plugin?.name !== release.name || plugin.version !== release.version))
-    return refused(`the supervisor started ${release.name}@${release.version}, the plugin says it is ${JSON.stringify(plugin).slice(0, 200)}`);
+    return refused(
+      `the supervisor started ${release.name}@${release.version}, the plugin says it is ${shown(plugin?.name)} ${shown(plugin?.version)}`,
+    );
   if (typeof methods !== 'object' || methods === null || Array.isArray(methods))
-    return refused('the plugin answered without `methods`, an object by method name');
+    return refused(`the supervisor asked for methods as an object by name, the plugin answered with ${shown(methods)}`);
   const names = Object.keys(methods);
   if (names.length > MAX_METHODS) return refused(`the plugin names ${names.length} methods, the supervisor takes ${MAX_METHODS}`);
   const known = new Map<string, MethodInfo>();
@@ -37,6 +41,23 @@ export function readGreeting(answer: unknown, release: Release): Greeting {
     known.set(name, methodInfo(Object.hasOwn(release.manifest.methods, name) ? release.manifest.methods[name] : undefined, methods[name]));
   }
   return { kind: 'accepted', runtime: typeof runtime === 'string' ? runtime.slice(0, 100) : 'unknown', methods: known };
+}
+
+const PHASES = ['handshake', 'import', 'init', 'health'] as const;
+
+const MAX_MESSAGE = 16_384;
+
+/**
+ * Why the plugin did not become ready, in its own words where it has any. Null when the channel closed before it said so: then the
+ * exit tells the story better.
+ */
+export function readRefusal(error: { message: string; data?: unknown }, isOpen: boolean): StartFault | null {
+  const { phase, stack } = (error.data ?? {}) as { phase?: unknown; stack?: unknown };
+  const known = PHASES.find((name) => name === phase);
+  const said = (typeof stack === 'string' && known !== undefined ? stack : error.message).slice(0, MAX_MESSAGE);
+  if (known !== undefined) return { kind: known === 'handshake' ? 'handshake' : 'failed', phase: known, message: said };
+  const message = `the supervisor sent $/initialize, the plugin refused it: ${said}`;
+  return isOpen ? { kind: 'handshake', phase: 'handshake', message } : null;
 }
 
 /** What the code declares goes before what package.json does. */

@@ -22,7 +22,7 @@ import type { ExitCause, InstanceStatus, LogLevel, LogRecord } from '../types.ts
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import { endOf, type StartFault } from './ending.ts';
-import { initializeParams, readGreeting } from './handshake.ts';
+import { initializeParams, readGreeting, readRefusal } from './handshake.ts';
 import { climb, drain } from './ladder.ts';
 import { launchPlan } from './launch.ts';
 import { Liveness } from './liveness.ts';
@@ -170,12 +170,9 @@ export class Instance {
         if (greeting.kind === 'refused') this.#failStart({ kind: 'handshake', phase: 'handshake', message: greeting.reason });
         else if (this.#state.kind === 'starting') this.#becomeReady(channel, greeting.runtime, greeting.methods);
       },
-      (error: { message: string; data?: { phase?: StartFault['phase']; name?: string; stack?: string } }) => {
-        const phase = error.data?.phase;
-        // A closed channel rejects too, but then the exit tells the story better.
-        if (phase !== undefined)
-          this.#failStart({ kind: phase === 'handshake' ? 'handshake' : 'failed', phase, message: error.data?.stack ?? error.message });
-        else if (this.#child.channel?.readable.destroyed === false) this.#failStart({ kind: 'failed', phase: 'handshake', message: error.message });
+      (error: Error) => {
+        const fault = readRefusal(error, this.#child.channel?.readable.destroyed === false);
+        if (fault !== null) this.#failStart(fault);
       },
     );
   }
@@ -186,7 +183,7 @@ export class Instance {
     this.#move({ kind: 'answered', readiness });
     this.#liveness = new Liveness({
       ...this.#setup.options.liveness,
-      ping: () => channel.request(Control.ping) as Promise<PingResult>,
+      ping: () => channel.request(Control.ping),
       lastReadAt: () => channel.lastReadAt,
       onTick: () => void this.#weigh(),
       onPong: (usage) => (this.#usage = { ...usage, rssBytes: this.#usage.rssBytes ?? usage.rssBytes }),

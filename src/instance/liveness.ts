@@ -12,7 +12,7 @@ const OWN_STALL_MS = 250;
 export interface LivenessOptions {
   intervalMs: number;
   timeoutMs: number;
-  ping(): Promise<PingResult>;
+  ping(): Promise<unknown>;
   lastReadAt(): number;
   /** Once an interval, before the ping. */
   onTick(): void;
@@ -45,7 +45,7 @@ export class Liveness {
     this.#options.ping().then(
       (result) => {
         this.#settle();
-        this.#options.onPong(result);
+        this.#options.onPong(readPong(result));
       },
       // A refused ping is an answer all the same; a closed channel is somebody else's to report.
       () => this.#settle(),
@@ -72,4 +72,14 @@ export class Liveness {
     if (this.#silence !== null) clearTimeout(this.#silence);
     this.#silence = null;
   }
+}
+
+/** Of what a child says of itself only numbers are believed. */
+function readPong(answer: unknown): PingResult {
+  const pong: PingResult = {};
+  for (const key of ['eventLoopDelayMs', 'rssBytes', 'cpuMs'] as const) {
+    const value = (answer as Partial<Record<string, unknown>> | null)?.[key];
+    if (typeof value === 'number') pong[key] = value;
+  }
+  return pong;
 }

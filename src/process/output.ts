@@ -13,24 +13,26 @@ const MAX_LINE = 65_536;
 export function readLines(stream: Readable, onLine: (line: string) => void): void {
   const decoder = new StringDecoder('utf8');
   let partial = '';
+  const emit = (line: string): void => {
+    let rest = line.endsWith('\r') ? line.slice(0, -1) : line;
+    for (; rest.length > MAX_LINE; rest = rest.slice(MAX_LINE)) onLine(rest.slice(0, MAX_LINE));
+    onLine(rest);
+  };
   const cut = (text: string): void => {
     let from = 0;
     for (let newline = text.indexOf('\n'); newline !== -1; newline = text.indexOf('\n', from)) {
-      onLine(partial + text.slice(from, text[newline - 1] === '\r' ? newline - 1 : newline));
+      emit(partial + text.slice(from, newline));
       partial = '';
       from = newline + 1;
     }
     partial += text.slice(from);
-    while (partial.length > MAX_LINE) {
-      onLine(partial.slice(0, MAX_LINE));
-      partial = partial.slice(MAX_LINE);
-    }
+    for (; partial.length > MAX_LINE; partial = partial.slice(MAX_LINE)) onLine(partial.slice(0, MAX_LINE));
   };
   stream.on('data', (chunk: Buffer) => cut(decoder.write(chunk)));
   stream.on('error', () => stream.destroy());
   stream.once('close', () => {
     cut(decoder.end());
-    if (partial !== '') onLine(partial);
+    if (partial !== '') emit(partial);
     partial = '';
   });
 }

@@ -9,7 +9,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { createMessageConnection, NullLogger, type MessageConnection } from 'vscode-jsonrpc/node';
 import { frame } from '../protocol/framing.ts';
-import { Control, FIRST_CALL_ID, type LogParams, type WireError } from '../protocol/messages.ts';
+import { Control, ErrorCode, FIRST_CALL_ID, type LogParams, type WireError } from '../protocol/messages.ts';
 import { FrameReader } from './reader.ts';
 import { FrameWriter, type Outgoing } from './writer.ts';
 
@@ -54,6 +54,8 @@ export class Channel {
   #nextControl = 0;
   #strays = 0;
   #ended = false;
+  /** The child was asked to end. */
+  #freeing = false;
   #onIdle: (() => void)[] = [];
 
   constructor(options: ChannelOptions) {
@@ -111,6 +113,7 @@ export class Channel {
   async request(method: string, params?: object): Promise<unknown> {
     // Asynchronous, because a connection that was disposed throws where it should reject.
     this.#control.add(this.#nextControl++);
+    this.#freeing ||= method === Control.free;
     return params === undefined ? this.#connection.sendRequest(method) : this.#connection.sendRequest(method, params);
   }
 
@@ -135,7 +138,7 @@ export class Channel {
       return true;
     }
     if (method === Control.log) this.#log(message.params);
-    else this.#stray(`unexpected ${id === undefined ? 'notification' : 'request'} ${JSON.stringify(method).slice(0, 100)}`);
+    else this.#stray(`unexpected ${id === undefined ? 'notification' : 'request'} ${brief(method)}`);
     // The connection refuses a request by name; a notification needs no answer.
     return id === undefined;
   }
@@ -143,11 +146,13 @@ export class Channel {
   #answer(id: unknown, message: Record<string, unknown>): void {
     const call = typeof id === 'number' ? this.#calls.get(id) : undefined;
     if (call === undefined || call.sentAt === null) {
-      this.#stray(`an answer to ${JSON.stringify(id ?? null).slice(0, 100)}, which is not open`);
+      this.#stray(`an answer to ${brief(id)}, which is not open`);
       return;
     }
-    this.#remove(call);
     const { error } = message;
+    // Stopped because its child is to end: what became of it is the story of that end, and `close` hands it back.
+    if (this.#freeing && (error as Partial<WireError> | null | undefined)?.code === ErrorCode.cancelled) return;
+    this.#remove(call);
     if (error !== undefined && error !== null) {
       if (message.result !== undefined && message.result !== null) this.#stray(`an answer to ${call.id} with both result and error`);
       if (isWireError(error)) call.refused(error);
@@ -188,4 +193,10 @@ export class Channel {
 function isWireError(value: unknown): value is WireError {
   const { code, message } = value as Partial<WireError>;
   return typeof value === 'object' && typeof code === 'number' && typeof message === 'string';
+}
+
+/** An id or a method's name as it can stand in a message, whatever it turned out to be. */
+function brief(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 100));
+  return typeof value === 'number' ? String(value) : `one of type ${value === null ? 'null' : typeof value}`;
 }
