@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { argsToJson, NotJson, toJson } from '../../src/protocol/json.ts';
+
+function refusal(value: unknown): { path: string; reason: string } {
+  try {
+    toJson(value, 'result');
+  } catch (error) {
+    if (error instanceof NotJson) return { path: error.path, reason: error.reason };
+    throw error;
+  }
+  throw new Error('it was taken');
+}
+
+/** `levels` arrays, each in the next. */
+function nested(levels: number, inner: unknown = 0): unknown {
+  let value = inner;
+  for (let i = 0; i < levels; i++) value = [value];
+  return value;
+}
+
+describe('what JSON cannot carry is refused with its path', () => {
+  const cycle: Record<string, unknown> = { name: 'loop' };
+  cycle.self = { again: cycle };
+  const row: unknown[] = [1];
+  row.push({ row });
+
+  test.each<[string, unknown, string, string]>([
+    ['a BigInt', 1n, 'result', 'a bigint'],
+    ['a BigInt inside', { a: [0, { b: 1n }] }, 'result.a[1].b', 'a bigint'],
+    ['a function', () => 1, 'result', 'a function'],
+    ['a function inside, which JSON would leave out', { ok: 1, list: [1, { onDone: () => 1 }] }, 'result.list[1].onDone', 'a function'],
+    ['a function in an array, which JSON would make null', [() => 1], 'result[0]', 'a function'],
+    ['a symbol', Symbol('x'), 'result', 'a symbol'],
+    ['a symbol inside', { a: Symbol('x') }, 'result.a', 'a symbol'],
+    ['a cycle', cycle, 'result.self.again', 'a cycle'],
+    ['a cycle through an array', row, 'result[1].row', 'a cycle'],
+  ])('%s', (_, value, path, reason) => {
+    expect(refusal(value)).toEqual({ path, reason });
+  });
+
+  test.each([
+    ['a getter that throws', Object.defineProperty({}, 'x', { enumerable: true, get: () => fail('no access') })],
+    ['toJSON that throws', { toJSON: () => fail('no access') }],
+    ['a proxy whose traps throw', { inner: new Proxy({}, { ownKeys: () => fail('no access') }) }],
+  ])('%s', (_, value) => {
+    expect(refusal(value)).toEqual({ path: 'result', reason: 'no access' });
+  });
+
+  test('a getter that throws what cannot be read', () => {
+    const unreadable = { toString: () => fail('never') };
+    const value = Object.defineProperty({}, 'x', { enumerable: true, get: () => throwIt(unreadable) });
+    expect(refusal(value)).toEqual({ path: 'result', reason: 'unknown' });
+  });
+
+  test('a depth of 10⁵, and the stack survives it', () => {
+    expect(refusal(nested(100_000)).reason).toMatch(/nested more than 10000 levels deep|call stack/);
+    let object: object = {};
+    for (let i = 0; i < 100_000; i++) object = { object };
+    expect(refusal(object).reason).toMatch(/nested more than 10000 levels deep|call stack/);
+  });
+
+  test('of many arguments the right one is named', () => {
+    expect(() => argsToJson([1, 'a', { when: 5n }])).toThrow('arguments[2].when: a bigint');
+    expect(() => argsToJson([1n])).toThrow('arguments[0]: a bigint');
+  });
+});
+
+describe('what JSON carries', () => {
+  class Point {
+    x = 1;
+    move(): void {}
+  }
+
+  test.each<[string, unknown, string]>([
+    ['a string', 'a"\n\u2028', JSON.stringify('a"\n\u2028')],
+    ['undefined, which becomes null', undefined, 'null'],
+    ['NaN and infinities, which become null', [NaN, Infinity, -0], '[null,null,0]'],
+    ['null', null, 'null'],
+    ['a date', { at: new Date(0) }, '{"at":"1970-01-01T00:00:00.000Z"}'],
+    ['a Buffer', Buffer.from([1, 2]), '{"type":"Buffer","data":[1,2]}'],
+    ['a typed array', new Uint8Array([1, 2]), '{"0":1,"1":2}'],
+    ['an undefined property, which is left out', { a: undefined, b: 1 }, '{"b":1}'],
+    ['an instance of a class, whose methods stay at home', new Point(), '{"x":1}'],
+    ['methods of an old-fashioned prototype', Object.assign(Object.create({ inherited() {} }) as object, { own: 1 }), '{"own":1}'],
+    ['an object that says itself what it is', { toJSON: () => ({ f: 1 }), hidden() {} }, '{"f":1}'],
+    ['the same object twice, which is no cycle', ((twin) => [twin, twin])({ a: 1 }), '[{"a":1},{"a":1}]'],
+    ['a lone surrogate, escaped', '\uD800', '"\\ud800"'],
+  ])('%s', (_, value, json) => {
+    expect(toJson(value, 'result')).toBe(json);
+  });
+
+  test('a thousand levels', () => {
+    expect(toJson(nested(1_000), 'result')).toBe(`${'['.repeat(1_000)}0${']'.repeat(1_000)}`);
+  });
+
+  test('arguments, as one array', () => {
+    expect(argsToJson([])).toBe('[]');
+    expect(argsToJson([undefined])).toBe('[null]');
+    expect(argsToJson([1, undefined, { a: 1 }])).toBe('[1,null,{"a":1}]');
+  });
+
+  // F56
+  test('keys such as __proto__ make the round trip as keys, and nothing is polluted', () => {
+    const text = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":1}';
+    const value: unknown = JSON.parse(text);
+    expect(toJson(value, 'result')).toBe(text);
+    expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+    expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+});
+
+function fail(message: string): never {
+  throw new Error(message);
+}
+
+function throwIt(value: unknown): never {
+  // eslint-disable-next-line typescript/only-throw-error -- as plugin code may
+  throw value;
+}
