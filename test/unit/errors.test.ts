@@ -76,9 +76,7 @@ describe('the table of errors', () => {
     const whose = Object.fromEntries(Object.entries({ plugin: error.plugin, version: error.version, method: error.method }).filter(([, v]) => v));
     expect(told).toEqual({ name: error.name, code, message: error.message, retryable, ...whose, ...facts });
     expect(under).toEqual(error.cause === undefined ? undefined : { message: 'underneath' });
-    expect(JSON.parse(JSON.stringify(error))).toEqual(
-      JSON.parse(JSON.stringify({ ...told, cause: under })));
-    );
+    expect(JSON.parse(JSON.stringify(error))).toEqual(JSON.parse(JSON.stringify({ ...told, cause: under })));
   });
 
   test('a cause of ours is told with its own facts', () => {
