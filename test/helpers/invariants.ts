@@ -41,6 +41,7 @@ export interface Report {
 const TICK_MS = 20;
 const LOAD_PER_TICK = 10;
 const STATUS_MS = 250;
+const STARVED_MS = 2_000;
 const SETTLE_MS = 10_000;
 const TOLERANCE = 2;
 const BASELINE_CALLS = 20;
@@ -80,12 +81,18 @@ export class Invariants {
     this.#instances = Object.fromEntries(Object.entries(this.#states()).map(([name, states]) => [name, states.length]));
     this.#baseline = this.#measure();
     let due = performance.now() + TICK_MS;
+    let cpu = process.cpuUsage();
     // Unreferenced, so that it is not among the resources that are counted.
     this.#timer = setInterval(() => {
       const { state } = watched.supervisor.status();
       const now = performance.now();
-      this.#worstStatusMs = Math.max(this.#worstStatusMs, now - due);
+      const { user, system } = process.cpuUsage(cpu);
+      const busyMs = (user + system) / 1_000;
+      // Time in which the machine ran somebody else is not ours to answer for, unless it is so long that we must have slept.
+      const lateMs = now - due;
+      this.#worstStatusMs = Math.max(this.#worstStatusMs, lateMs > STARVED_MS ? lateMs : Math.min(lateMs, busyMs));
       due = now + TICK_MS;
+      cpu = process.cpuUsage();
       if (state === 'running') for (let i = 0; i < perTick; i++) void this.#callBystander();
     }, TICK_MS).unref();
   }
@@ -102,7 +109,7 @@ export class Invariants {
     const isRunning = supervisor.status().state === 'running';
     const counts = Object.entries({ ...this.#instances, ...expected.instances });
     const none = Object.fromEntries(counts.map(([name]) => [name, [] as string[]]));
-    const wanted = Object.fromEntries(counts.map(([name, count]) => [name, new Array<string>(isRunning ? count : 0).fill('ready')]));
+    const wanted = Object.fromEntries(counts.map(([name, count]) => [name, Array.from({ length: isRunning ? count : 0 }, () => 'ready')]));
     // The bystander is called on meanwhile: whether a replacement hurts it is part of the question.
     const kinds = expected.kinds ?? ['instance-crashed', 'instance-start-failed'];
     await until('I9: an event for each fault', () => this.events(...kinds).length >= expected.faults, SETTLE_MS).catch(() => undefined);

@@ -79,8 +79,8 @@ export class Ledger {
     return settlement;
   }
 
-  calls(count: number, method: 'once' | 'again', ms: number, timeoutMs?: number): Promise<Settlement>[] {
-    return Array.from({ length: count }, () => this.call(method, ms, timeoutMs));
+  calls(count: number, method: 'once' | 'again', ms: number, timeoutMs?: number): Promise<Settlement[]> {
+    return Promise.all(Array.from({ length: count }, () => this.call(method, ms, timeoutMs)));
   }
 
   /** How many calls the plugin has begun. */

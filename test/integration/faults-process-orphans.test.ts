@@ -36,7 +36,7 @@ describe('F09 of the processes that a plugin started, plain, detached, in a sess
     const at = performance.now();
     process.kill(supervisor.status('spawner').pid!, 'SIGKILL');
     await ready;
-    await allGone(pids, at, 2_000);
+    expect(await allGone(pids, at, 6_000)).toBeLessThan(2_000);
     await check.end({ faults: 1 });
   });
 
@@ -47,7 +47,7 @@ describe('F09 of the processes that a plugin started, plain, detached, in a sess
     const pids = (await Promise.all(WAYS.map((way) => supervisor.call('spawner', way)))) as number[];
     process.kill(supervisor.status('spawner').pid!, 'SIGSTOP');
     await once(supervisor, 'instance-ready');
-    await allGone(pids, performance.now(), 2_000);
+    expect(await allGone(pids, performance.now(), 6_000)).toBeLessThan(2_000);
     await check.end({ faults: 1 });
   });
 });

@@ -38,13 +38,13 @@ describe.each(LOADS)('F01 a SIGKILL with 8 in flight and 50 queued, %s', (load) 
     const { pid } = supervisor.status('ledger');
     const killedAt = performance.now();
     process.kill(pid!, 'SIGKILL');
-    for (const { error, at } of await Promise.all(running)) {
+    for (const { error, at } of await running) {
       expect(error).toMatchObject({ code: 'ERR_PLUGIN_CRASHED', maybeExecuted: true, retryable: true });
       expect((error as PluginCrashedError).exit).toMatchObject({ pid, code: null, signal: 'SIGKILL', cause: 'signal' });
       expect(at - killedAt, 'callers are told').toBeLessThan(TOLD_MS);
     }
     expect((await ready) - killedAt, 'ready again').toBeLessThan(READY_MS);
-    for (const { error } of await Promise.all(queued)) expect(error).toBeNull();
+    for (const { error } of await queued) expect(error).toBeNull();
     await ledger.verify();
     await check.end({ faults: 1 });
     expect(check.events('instance-crashed')[0]!.exit.inFlight).toHaveLength(8);
@@ -56,8 +56,8 @@ describe.each(LOADS)('F01 a SIGKILL with 8 in flight and 50 queued, %s', (load) 
     const ledger = await Ledger.begin(supervise, 'ledger', { concurrency: 8, retry });
     const { supervisor } = ledger.watched;
     const check = await Invariants.begin(ledger.watched, load);
-    ledger.calls(8, 'again', 200, 5_000);
-    ledger.calls(50, 'again', ledger.random(5), 5_000);
+    void ledger.calls(8, 'again', 200, 5_000);
+    void ledger.calls(50, 'again', ledger.random(5), 5_000);
     await until('8 are in the plugin', () => ledger.begun() === 8);
     process.kill(supervisor.status('ledger').pid!, 'SIGKILL');
     const settled = await ledger.verify();
@@ -71,7 +71,7 @@ test.each(LOADS)('F02 process.exit(0) during a call is a crash all the same, and
   const ledger = await Ledger.begin(supervise, 'dies');
   const { supervisor } = ledger.watched;
   const check = await Invariants.begin(ledger.watched, load);
-  ledger.calls(4, 'once', 60_000);
+  void ledger.calls(4, 'once', 60_000);
   await until('4 are in the plugin', () => ledger.begun() === 4);
   const error = await rejection<PluginCrashedError>(supervisor.call('dies', 'exit', [0]));
   expect(error).toMatchObject({ code: 'ERR_PLUGIN_CRASHED', maybeExecuted: true });
@@ -172,9 +172,14 @@ test('F06 a crash loop ends in failed, after jittered delays; calls then fail at
   expect(delays).toHaveLength(4);
   expect(new Set(delays).size, 'jittered').toBe(4);
 
-  const at = performance.now();
-  expect(await rejection(supervisor.call('crash-loop', 'ping'))).toMatchObject({ code: 'ERR_PLUGIN_UNAVAILABLE', state: 'failed' });
-  expect(performance.now() - at).toBeLessThan(5);
+  const tookMs: number[] = [];
+  for (let i = 0; i < 21; i++) {
+    const at = performance.now();
+    expect(await rejection(supervisor.call('crash-loop', 'ping'))).toMatchObject({ code: 'ERR_PLUGIN_UNAVAILABLE', state: 'failed' });
+    tookMs.push(performance.now() - at);
+  }
+  // The median: any single one may fall together with a collection of garbage, or with what else runs on the machine.
+  expect(tookMs.toSorted((a, b) => a - b)[10]).toBeLessThan(5);
 
   await rm(fuse);
   await supervisor.reload('crash-loop');
@@ -190,7 +195,7 @@ test.each(LOADS)('F08 a stopped child is unresponsive: killed, replaced, and its
   const { pid } = supervisor.status('ledger');
   const at = performance.now();
   process.kill(pid!, 'SIGSTOP');
-  ledger.calls(5, 'once', 0);
+  void ledger.calls(5, 'once', 0);
   await once(supervisor, 'instance-ready');
   expect(performance.now() - at).toBeLessThan(6_000 / 4);
   expect(supervisor.status('ledger').pid).not.toBe(pid);
