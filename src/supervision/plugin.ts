@@ -9,6 +9,7 @@ import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
 import {
   CallCancelledError,
+  ManifestInvalidError,
   PluginUnavailableError,
   ReloadFailedError,
   SupervisorClosedError,
@@ -117,9 +118,9 @@ export class Plugin {
   /** Starts `release` beside what serves, switches to it once it is ready, and retires what served. */
   rollout(pick: () => Release | Promise<Release>, options: ResolvedPluginOptions = this.#options): Promise<RolloutResult> {
     return this.#inTurn(async () => {
-      const release = await pick();
-      this.#mustBeOpen();
       const from = this.#fleet.active;
+      const release = await this.#pick(pick, from);
+      this.#mustBeOpen();
       const started = performance.now();
       const candidate = this.#deploy(release, true, options);
       this.#fleet.candidate = candidate;
@@ -128,7 +129,7 @@ export class Plugin {
         await candidate.ready;
       } catch (error) {
         await candidate.stop(0);
-        throw this.#rolloutFailed(from, release, error as ChameleonError);
+        throw this.#rolloutFailed(from, release.version, error as ChameleonError);
       } finally {
         this.#fleet.candidate = null;
         this.#settle();
@@ -220,11 +221,21 @@ export class Plugin {
     return this.#setup.retirement.retire(this.name, deployment);
   }
 
-  #rolloutFailed(from: Deployment | null, release: Release, error: ChameleonError): ChameleonError {
+  /** A manifest that is no good ends a rollout as a candidate that does not start. */
+  async #pick(pick: () => Release | Promise<Release>, from: Deployment | null): Promise<Release> {
+    try {
+      return await pick();
+    } catch (error) {
+      if (from === null || !(error instanceof ManifestInvalidError)) throw error;
+      throw this.#rolloutFailed(from, error.version ?? from.release.version, error);
+    }
+  }
+
+  #rolloutFailed(from: Deployment | null, to: string, error: ChameleonError): ChameleonError {
     if (this.#phase === 'stopped') return new SupervisorClosedError({ plugin: this.name });
     if (from === null) return error;
-    const failure = new ReloadFailedError(this.name, from.release.version, release.version, error);
-    this.#setup.emit({ kind: 'reload-failed', plugin: this.name, version: release.version, from: from.release.version, error: failure });
+    const failure = new ReloadFailedError(this.name, from.release.version, to, error);
+    this.#setup.emit({ kind: 'reload-failed', plugin: this.name, version: to, from: from.release.version, error: failure });
     return failure;
   }
 

@@ -71,12 +71,11 @@ export class Roster {
     const release = await readRelease(dir);
     if (given !== undefined) this.#options.plugins.set(release.name, given);
     const options = resolvePluginOptions(this.#options, release.name);
-    await this.#checkEngines(release, options);
     const plugin = this.plugins.get(release.name) ?? this.#add(release.name, options);
     try {
       return await plugin.rollout(() => {
         if (plugin.active?.release.version === release.version) throw new PluginExistsError({ plugin: release.name, version: release.version });
-        return release;
+        return this.#checked(release, options);
       }, options);
     } finally {
       this.#forgetEmpty(plugin);
