@@ -203,3 +203,21 @@ test.each(LOADS)('F08 a stopped child is unresponsive: killed, replaced, and its
   for (const { error } of await ledger.verify()) expect(error).toMatchObject({ code: 'ERR_PLUGIN_CRASHED', exit: { cause: 'unresponsive' } });
   await check.end({ faults: 1 });
 });
+
+test.each(['ledger', 'bystander'])('a child that is killed while it is being stopped ends its stop at once: %s', async (name) => {
+  const ledger = await Ledger.begin(supervise);
+  const { supervisor } = ledger.watched;
+  const check = await Invariants.begin(ledger.watched);
+  const { pid } = supervisor.status(name);
+  // One of them has a call that would keep it draining for a minute.
+  void ledger.call('once', 60_000);
+  await until('it is in the plugin', () => ledger.begun() === 1);
+  const at = performance.now();
+  const stopped = supervisor.unload(name);
+  process.kill(pid!, 'SIGKILL');
+  await stopped;
+  expect(performance.now() - at).toBeLessThan(2_000);
+  if (name === 'bystander') process.kill(supervisor.status('ledger').pid!, 'SIGKILL');
+  await ledger.verify();
+  expect(check.events('instance-crashed', 'instance-stopped')[0]).toMatchObject({ plugin: name, exit: { signal: 'SIGKILL' } });
+});
