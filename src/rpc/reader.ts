@@ -25,6 +25,7 @@ export class FrameReader extends AbstractMessageReader {
   #deliver: DataCallback = () => {};
   #stall: NodeJS.Timeout | null = null;
   #dead = false;
+  #isClosed = false;
   /** When something was read last, on the monotonic clock: how whoever watches tells silence from life. */
   lastReadAt = performance.now();
 
@@ -43,11 +44,9 @@ export class FrameReader extends AbstractMessageReader {
     this.#deliver = callback;
     this.#stream.on('data', (chunk: Buffer) => this.#read(chunk));
     this.#stream.on('error', () => this.#stream.destroy());
-    this.#stream.once('close', () => {
-      this.#quiet();
-      if (!this.#dead) this.#decoder.end();
-      this.fireClose();
-    });
+    // `close` alone could wait for ever on what the child does not read.
+    this.#stream.once('end', () => this.#closed());
+    this.#stream.once('close', () => this.#closed());
     return { dispose: () => this.dispose() };
   }
 
@@ -55,6 +54,14 @@ export class FrameReader extends AbstractMessageReader {
     this.#dead = true;
     this.#quiet();
     super.dispose();
+  }
+
+  #closed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#quiet();
+    if (!this.#dead) this.#decoder.end();
+    this.fireClose();
   }
 
   #read(chunk: Buffer): void {
