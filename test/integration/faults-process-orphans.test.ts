@@ -55,8 +55,8 @@ describe('F09 of the processes that a plugin started, plain, detached, in a sess
 interface Elsewhere {
   /** Of its plugin's child, and of what that started. */
   pids: number[];
-  /** Kills it with SIGKILL. */
-  kill(): void;
+  /** Kills it with SIGKILL; resolves when it is dead. */
+  kill(): Promise<unknown>;
 }
 
 /**
@@ -83,7 +83,11 @@ async function elsewhere(plugin: string, method: string): Promise<Elsewhere> {
   }
   const own = pids.shift()!;
   onTestFinished(() => void (isAlive(own) && process.kill(own, 'SIGKILL')));
-  return { pids, kill: () => void process.kill(own, 'SIGKILL') };
+  const kill = (): Promise<unknown> => {
+    process.kill(own, 'SIGKILL');
+    return allGone([own], performance.now(), 5_000);
+  };
+  return { pids, kill };
 }
 
 describe('F10 when the supervisor itself is killed with SIGKILL', () => {
@@ -97,14 +101,14 @@ describe('F10 when the supervisor itself is killed with SIGKILL', () => {
     const supervisor = await elsewhere(plugin, method);
     expect(supervisor.pids.every(isAlive)).toBe(true);
     const at = performance.now();
-    supervisor.kill();
+    await supervisor.kill();
     expect(await allGone(supervisor.pids, at, 5_000)).toBeLessThan(2_000);
   });
 
   test('a child that spins is swept by the next supervisor to start', async () => {
     const supervisor = await elsewhere('busy', 'spins');
     const at = performance.now();
-    supervisor.kill();
+    await supervisor.kill();
     await using next = await createSupervisor({});
     expect(next.status().state).toBe('running');
     await allGone(supervisor.pids, at, 2_000);
