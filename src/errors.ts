@@ -13,6 +13,9 @@ const called = (subject: ErrorSubject): string => `${named(subject)}.${subject.m
 const choices = (available: readonly string[]): string =>
   available.length === 0 ? 'none is there' : `there is ${available.slice(0, 20).join(', ')}`;
 
+/** A name as it stands in a message: it came from outside, and may be of any length. */
+const quoted = (name: string | undefined): string => JSON.stringify(name !== undefined && name.length > 100 ? `${name.slice(0, 100)}…` : name);
+
 /** How an exit reads in a message. */
 export function describeExit(exit: ExitFacts): string {
   const how = exit.signal !== null ? `signal ${exit.signal}` : exit.code !== null ? `exit code ${exit.code}` : 'never started';
@@ -50,7 +53,7 @@ abstract class LookupError extends ChameleonError {
 export class PluginNotFoundError extends LookupError {
   readonly code = 'ERR_PLUGIN_NOT_FOUND';
   constructor(plugin: string, available: readonly string[]) {
-    super(`no plugin is named ${JSON.stringify(plugin)}`, { plugin }, available);
+    super(`no plugin is named ${quoted(plugin)}`, { plugin }, available);
   }
 }
 
@@ -58,7 +61,7 @@ export class VersionNotFoundError extends LookupError {
   readonly code = 'ERR_VERSION_NOT_FOUND';
   readonly range: string;
   constructor(plugin: string, range: string, available: readonly string[]) {
-    super(`no version of ${plugin} that fits ${JSON.stringify(range)}`, { plugin }, available);
+    super(`no version of ${plugin} that fits ${quoted(range)}`, { plugin }, available);
     this.range = range;
   }
 }
@@ -66,7 +69,7 @@ export class VersionNotFoundError extends LookupError {
 export class MethodNotFoundError extends LookupError {
   readonly code = 'ERR_METHOD_NOT_FOUND';
   constructor(subject: ErrorSubject, available: readonly string[]) {
-    super(`${named(subject)} has no method ${JSON.stringify(subject.method)}`, subject, available);
+    super(`${named(subject)} has no method ${quoted(subject.method)}`, subject, available);
   }
 }
 
