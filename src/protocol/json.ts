@@ -14,6 +14,7 @@ export class NotJson extends Error {
 }
 
 const MAX_DEPTH = 10_000;
+const MAX_PRINTED_DEPTH = 100;
 
 /** `root` names the value in the path of an error. Throws `NotJson` for BigInt, function, symbol, cycle, too deep a nesting, a getter that throws. */
 export function toJson(value: unknown, root: string): string {
@@ -46,14 +47,6 @@ export function argsToJson(args: readonly unknown[]): string {
   return `[${args.map((arg, index) => toJson(arg, `arguments[${index}]`)).join(',')}]`;
 }
 
-interface Step {
-  value: object;
-  path: string;
-  ancestors: Ancestors | null;
-  depth: number;
-}
-type Ancestors = { value: object; up: Ancestors | null };
-
 /**
  * Whether JSON may have left something out in silence. Finds no place and keeps no path, so that what is well, which is nearly all,
  * costs a fraction of its JSON; `refuse` has the last word.
@@ -73,25 +66,30 @@ function holdsCode(value: unknown): boolean {
   return false;
 }
 
-/** Iterative, so that depth is refused by name and never overflows the stack. */
+/** Something to look at; or, once all that is in it was looked at, to forget. */
+type Step = { kind: 'enter'; value: unknown; path: string; depth: number } | { kind: 'leave'; value: object };
+
+/** Iterative, so that depth is refused by name and never overflows the stack; in the order in which JSON goes, so that the first place is named. */
 function refuse(value: unknown, root: string): void {
-  const todo: Step[] = [];
-  const visit = (item: unknown, path: string, ancestors: Ancestors | null, depth: number): void => {
-    if (typeof item === 'bigint' || typeof item === 'function' || typeof item === 'symbol') throw new NotJson(path, `a ${typeof item}`);
-    if (typeof item !== 'object' || item === null || 'toJSON' in item) return;
-    if (depth > MAX_DEPTH) throw new NotJson(root, `nested more than ${MAX_DEPTH} levels deep`);
-    for (let up = ancestors; up !== null; up = up.up) if (up.value === item) throw new NotJson(path, 'a cycle');
-    todo.push({ value: item, path, ancestors: { value: item, up: ancestors }, depth: depth + 1 });
-  };
+  const above = new Set<object>();
+  const todo: Step[] = [{ kind: 'enter', value, path: root, depth: 0 }];
   try {
-    visit(value, root, null, 0);
     for (let step = todo.pop(); step !== undefined; step = todo.pop()) {
-      if (Array.isArray(step.value)) {
-        for (let i = 0; i < step.value.length; i++) visit(step.value[i], `${step.path}[${i}]`, step.ancestors, step.depth);
-      } else {
-        for (const key of Object.keys(step.value))
-          visit((step.value as Record<string, unknown>)[key], `${step.path}.${key}`, step.ancestors, step.depth);
+      if (step.kind === 'leave') {
+        above.delete(step.value);
+        continue;
       }
+      const { value: item, path, depth } = step;
+      if (typeof item === 'bigint' || typeof item === 'function' || typeof item === 'symbol') throw new NotJson(path, `a ${typeof item}`);
+      if (typeof item !== 'object' || item === null || 'toJSON' in item) continue;
+      if (depth > MAX_DEPTH) throw new NotJson(root, `nested more than ${MAX_DEPTH} levels deep`);
+      if (above.has(item)) throw new NotJson(path, 'a cycle');
+      above.add(item);
+      todo.push({ kind: 'leave', value: item });
+      const inner = Object.entries(item).map(([key, each]): Step => {
+        return { kind: 'enter', value: each, path: Array.isArray(item) ? `${path}[${key}]` : `${path}.${key}`, depth: depth + 1 };
+      });
+      for (const each of inner.reverse()) todo.push(each);
     }
   } catch (error) {
     throw error instanceof NotJson ? error : new NotJson(root, messageOf(error));
@@ -104,4 +102,10 @@ function messageOf(error: unknown): string {
   } catch {
     return 'unknown';
   }
+}
+
+/** Whether what a peer sent nests deeper than whoever prints it can be trusted with: loggers and JSON itself end on their stack. */
+export function isTooDeep(value: unknown, levels = MAX_PRINTED_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isTooDeep(inner, levels - 1));
 }

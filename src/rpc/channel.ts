@@ -9,6 +9,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { createMessageConnection, NullLogger, type MessageConnection } from 'vscode-jsonrpc/node';
 import { frame } from '../protocol/framing.ts';
+import { isTooDeep } from '../protocol/json.ts';
 import { Control, ErrorCode, FIRST_CALL_ID, type LogParams, type WireError } from '../protocol/messages.ts';
 import { FrameReader } from './reader.ts';
 import { FrameWriter, type Outgoing } from './writer.ts';
@@ -174,7 +175,8 @@ export class Channel {
   #log(params: unknown): void {
     const { level, message, fields } = (params ?? {}) as Partial<LogParams>;
     if (typeof message !== 'string' || typeof level !== 'string' || !LEVELS.has(level)) this.#stray('a log record without level or message');
-    else this.#options.onLog(typeof fields === 'object' && fields !== null ? { level, message, fields } : { level, message });
+    else if (typeof fields !== 'object' || fields === null) this.#options.onLog({ level, message });
+    else this.#options.onLog({ level, message, fields: isTooDeep(fields) ? { dropped: 'they nest too deep' } : fields });
   }
 
   #stray(reason: string): void {

@@ -8,6 +8,7 @@ import {
   type ChameleonError,
   type RemoteError,
 } from '../errors.ts';
+import { isTooDeep } from '../protocol/json.ts';
 import { ErrorCode, type ThrownData, type WireError } from '../protocol/messages.ts';
 import type { Outcome } from '../resilience/breaker.ts';
 import type { MethodInfo } from '../types.ts';
@@ -59,7 +60,7 @@ function remote(message: unknown, data: Record<string, unknown>, depth: number):
   const error: RemoteError = { name: typeof name === 'string' ? name.slice(0, 200) : 'Error', message: text(message, 'unknown') };
   if (typeof stack === 'string') error.stack = stack.slice(0, MAX_STACK);
   if (typeof code === 'string' || typeof code === 'number') error.code = typeof code === 'string' ? code.slice(0, 200) : code;
-  if (data.data !== undefined) error.data = data.data;
+  if (data.data !== undefined) error.data = isTooDeep(data.data) ? '(dropped: it nests too deep)' : data.data;
   if (typeof cause === 'object' && cause !== null && depth < MAX_CAUSES)
     error.cause = remote(cause.message, cause as unknown as Record<string, unknown>, depth + 1);
   return error;

@@ -68,9 +68,10 @@ describe.each(transports)('a channel over %s', (transport) => {
       { level: 'info', message: 'one' },
       { level: 'error', message: 'two', fields: { a: 1 } },
     ];
+    const deep = `{"level":"info","message":"three","fields":{"a":${'['.repeat(10_000)}${']'.repeat(10_000)}}}`;
     const bad = ['null', '5', '{}', '{"level":"loud","message":"x"}', '{"level":"info"}', '{"level":{},"message":[]}'];
-    await peer.ask('say', ...[...good.map((record) => JSON.stringify(record)), ...bad].map(log), body('"result":1'));
-    expect(peer.logs).toEqual(good);
+    await peer.ask('say', ...[...good.map((record) => JSON.stringify(record)), deep, ...bad].map(log), body('"result":1'));
+    expect(peer.logs).toEqual([...good, { level: 'info', message: 'three', fields: { dropped: 'they nest too deep' } }]);
     expect(peer.strays).toEqual(bad.map(() => 'a log record without level or message'));
   });
 

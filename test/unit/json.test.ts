@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { argsToJson, NotJson, toJson } from '../../src/protocol/json.ts';
+import { argsToJson, isTooDeep, NotJson, toJson } from '../../src/protocol/json.ts';
 
 function refusal(value: unknown): { path: string; reason: string } {
   try {
@@ -30,6 +30,8 @@ describe('what JSON cannot carry is refused with its path', () => {
     ['a function', () => 1, 'result', 'a function'],
     ['a function inside, which JSON would leave out', { ok: 1, list: [1, { onDone: () => 1 }] }, 'result.list[1].onDone', 'a function'],
     ['a function in an array, which JSON would make null', [() => 1], 'result[0]', 'a function'],
+    ['the first of several', { a: { b: [1, 2n] }, c: () => 1 }, 'result.a.b[1]', 'a bigint'],
+    ['one at the end of a long array', [...Array.from({ length: 300_000 }, () => 0), 1n], 'result[300000]', 'a bigint'],
     ['a symbol', Symbol('x'), 'result', 'a symbol'],
     ['a symbol inside', { a: Symbol('x') }, 'result.a', 'a symbol'],
     ['a cycle', cycle, 'result.self.again', 'a cycle'],
@@ -107,6 +109,13 @@ describe('what JSON carries', () => {
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
+});
+
+test('what is deeper than a hundred levels is too deep to print, and finding that out takes no deep stack', () => {
+  expect(isTooDeep(nested(100))).toBe(false);
+  expect(isTooDeep(nested(101))).toBe(true);
+  expect(isTooDeep({ a: 1, b: nested(100_000) })).toBe(true);
+  expect([null, 1, 'x', [], {}].map((value) => isTooDeep(value))).toEqual([false, false, false, false, false]);
 });
 
 function fail(message: string): never {
