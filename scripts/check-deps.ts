@@ -40,7 +40,10 @@ export const rules: Rules = {
     process: { is: ['src/process/'], may: ['types', 'protocol'] },
     rpc: { is: ['src/rpc/'], may: ['protocol'] },
     resilience: { is: ['src/resilience/'], may: ['types', 'type options'] },
-    instance: { is: ['src/instance/'], may: ['types', 'util', 'protocol', 'errors', 'events', 'type options', 'catalog', 'process', 'rpc'] },
+    instance: {
+      is: ['src/instance/'],
+      may: ['types', 'util', 'protocol', 'errors', 'events', 'type options', 'catalog', 'process', 'rpc', 'resilience'],
+    },
     supervision: {
       is: ['src/supervision/'],
       may: ['types', 'util', 'protocol', 'errors', 'events', 'options', 'catalog', 'process', 'rpc', 'resilience', 'instance'],

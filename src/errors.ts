@@ -3,7 +3,7 @@
  * Owns no policy: whether an error trips a breaker or is retried is decided in resilience/ and supervision/.
  */
 import { ChameleonError, type ErrorSubject, type Issue, type RemoteError, type StartPhase } from './error-base.ts';
-import type { ExitFacts } from './types.ts';
+import type { ExitFacts, QueueLimit } from './types.ts';
 
 export { ChameleonError, isChameleonError, type ErrorSubject, type Issue, type RemoteError } from './error-base.ts';
 
@@ -152,10 +152,10 @@ export class CallCancelledError extends ChameleonError {
 
 export class QueueFullError extends ChameleonError {
   readonly code = 'ERR_QUEUE_FULL';
-  readonly limit: 'maxQueue' | 'maxQueueBytes';
+  readonly limit: QueueLimit;
   readonly retryAfterMs: number;
   override readonly retryable = true;
-  constructor(subject: ErrorSubject, limit: 'maxQueue' | 'maxQueueBytes', retryAfterMs: number) {
+  constructor(subject: ErrorSubject, limit: QueueLimit, retryAfterMs: number) {
     super(`${named(subject)} has no room for another call (${limit}); try again in ${retryAfterMs} ms`, subject);
     this.limit = limit;
     this.retryAfterMs = retryAfterMs;
@@ -172,6 +172,23 @@ export class CircuitOpenError extends ChameleonError {
       subject,
     );
     this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export class CallPoisonedError extends ChameleonError {
+  readonly code = 'ERR_CALL_POISONED';
+  readonly digest: string;
+  readonly deaths: number;
+  readonly retryAfterMs: number;
+  override readonly retryable = true;
+  constructor(subject: ErrorSubject, facts: { digest: string; deaths: number; retryAfterMs: number }) {
+    super(
+      `${called(subject)} with these arguments (${facts.digest}) was in flight at ${facts.deaths} deaths of the plugin; it is refused for ${facts.retryAfterMs} ms, or until clearPoisoned()`,
+      subject,
+    );
+    this.digest = facts.digest;
+    this.deaths = facts.deaths;
+    this.retryAfterMs = facts.retryAfterMs;
   }
 }
 

@@ -10,13 +10,16 @@ interface Subject {
   version: string;
 }
 
+/** Why a child that has not died is replaced. */
+export type ReplaceReason = 'cancel-ignored' | 'memory-limit' | 'max-age' | 'max-calls';
+
 export type SupervisorEvent =
   | ({ kind: 'instance-starting'; instance: string } & Subject)
   | ({ kind: 'instance-ready'; instance: string; pid: number; startMs: number } & Subject)
   | ({ kind: 'instance-stopped'; instance: string; exit: ExitFacts } & Subject)
   | ({ kind: 'instance-crashed'; instance: string; exit: ExitFacts } & Subject)
   | ({ kind: 'instance-start-failed'; instance: string; error: ChameleonError } & Subject)
-  | ({ kind: 'instance-replacing'; instance: string; reason: 'cancel-ignored' | 'memory-limit' } & Subject)
+  | ({ kind: 'instance-replacing'; instance: string; reason: ReplaceReason } & Subject)
   | ({ kind: 'restart-scheduled'; delayMs: number; restarts: number } & Subject)
   | ({ kind: 'plugin-failed'; error: ChameleonError } & Subject)
   | ({ kind: 'plugin-activated'; from: string | null } & Subject)
@@ -26,6 +29,7 @@ export type SupervisorEvent =
   | ({ kind: 'free-failed'; error: ChameleonError } & Subject)
   | ({ kind: 'breaker-changed'; from: BreakerState; to: BreakerState } & Subject)
   | ({ kind: 'stray-answer'; instance: string; reason: string } & Subject)
+  | ({ kind: 'call-poisoned'; method: string; digest: string; deaths: number } & Subject)
   | { kind: 'plugin-refused'; path: string; error: ChameleonError }
   | { kind: 'orphans-swept'; pids: number[] }
   | { kind: 'log'; record: LogRecord };

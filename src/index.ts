@@ -7,6 +7,7 @@ export { createDefaultLogger, type DefaultLoggerOptions } from './telemetry/defa
 export type { EventMap, EventOf, SupervisorEvent } from './events.ts';
 export {
   CallCancelledError,
+  CallPoisonedError,
   CallTimeoutError,
   ChameleonError,
   CircuitOpenError,
@@ -57,6 +58,7 @@ export type {
   MetricsSnapshot,
   PluginOptions,
   PluginState,
+  PoisonedCall,
   PluginStatus,
   RestartOptions,
   RetryOptions,

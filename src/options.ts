@@ -29,6 +29,7 @@ export interface ResolvedOptions {
   logger: Logger | null;
   logLevel: LogLevel;
   metrics: boolean;
+  maxTotalQueueBytes: number;
   nodePath: string;
   defaults: PluginOptions;
   plugins: Map<string, PluginOptions>;
@@ -52,6 +53,11 @@ const pluginDefaults = {
   cancelGraceMs: 2_000,
   maxMessageBytes: 16 * MiB,
   memoryLimitBytes: null as number | null,
+  maxAgeMs: null as number | null,
+  maxCalls: null as number | null,
+  poisonAfter: 3,
+  poisonMs: 60_000,
+  maxLogsPerSecond: 10_000,
   env: {} as Record<string, string>,
   passEnv: [] as string[],
   execArgv: [] as string[],
@@ -66,6 +72,7 @@ export const defaultOptions = deepFrozen({
   strict: false as boolean,
   logLevel: 'info' as LogLevel,
   metrics: true as boolean,
+  maxTotalQueueBytes: 256 * MiB,
   nodePath: process.execPath,
   defaults: pluginDefaults,
   plugins: {} as Record<string, PluginOptions>,
@@ -74,13 +81,14 @@ export const defaultOptions = deepFrozen({
 /** Throws `ConfigInvalidError` as `validateOptions` does. */
 export function resolveOptions(input: SupervisorOptions): ResolvedOptions {
   const { pluginDir, logger, defaults, plugins, ...given } = validateOptions(input);
-  const { strict, logLevel, metrics, nodePath } = over(defaultOptions, given);
+  const { strict, logLevel, metrics, maxTotalQueueBytes, nodePath } = over(defaultOptions, given);
   return {
     pluginDir: pluginDir ?? null,
     strict,
     logger: logger ?? null,
     logLevel,
     metrics,
+    maxTotalQueueBytes,
     nodePath,
     defaults: defaults ?? {},
     plugins: new Map(Object.entries(plugins ?? {})),

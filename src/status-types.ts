@@ -30,7 +30,9 @@ export interface ExitFacts {
   /** What the cause was in words, where more is known than its name. */
   detail: string | null;
   uptimeMs: number;
-  /** The last lines of the child's stderr. */
+  /** Its resident memory when it was last looked at. */
+  rssBytes: number | null;
+  /** The last lines of the child's stderr, control characters escaped and secrets struck out. */
   stderrTail: string;
   /** The calls that were running; for an unresponsive child the likely culprit comes first. */
   inFlight: { id: number; method: string }[];
@@ -76,8 +78,24 @@ export interface VersionStatus {
   methods: string[];
   instances: InstanceStatus[];
   /** Why the version is failed, or why its child ended last. */
+  /** Calls that are refused for a while, since they were in flight at too many deaths. */
+  poisoned: PoisonedCall[];
+  /** Log records that went over `maxLogsPerSecond` and were not kept. */
+  droppedLogs: number;
   lastError: { code: string; message: string } | null;
   lastExit: ExitFacts | null;
+}
+
+/** Which bound a call was refused by. */
+export type QueueLimit = 'maxQueue' | 'maxQueueBytes' | 'maxTotalQueueBytes';
+
+/** A call that took the plugin down, by its method and the digest of its arguments. */
+export interface PoisonedCall {
+  method: string;
+  digest: string;
+  deaths: number;
+  /** Until it is tried again. */
+  retryAfterMs: number;
 }
 
 /** A plugin: the facts of its active version, and every version that has a deployment. */

@@ -25,6 +25,8 @@ export interface SupervisorOptions {
   logLevel?: LogLevel;
   /** Measure calls. Default true. */
   metrics?: boolean;
+  /** Bytes of arguments that may wait for a slot, in all plugins together. Default 256 MiB. */
+  maxTotalQueueBytes?: number;
   /** The Node binary that runs the plugins. Default `process.execPath`. */
   nodePath?: string;
   /** Options of every plugin. */
@@ -64,6 +66,16 @@ export interface PluginOptions {
   maxMessageBytes?: number;
   /** Resident memory of the child: replaced at 80 % of it, killed at 100 %. Default null: no limit. */
   memoryLimitBytes?: number | null;
+  /** Age at which a child is replaced by a fresh one, blue-green. Default null: never. */
+  maxAgeMs?: number | null;
+  /** Calls after which a child is replaced by a fresh one, blue-green. Default null: never. */
+  maxCalls?: number | null;
+  /** Deaths that the same call (method and arguments) must have been in flight at, without a success between, to be refused. Default 3; 0 is never. */
+  poisonAfter?: number;
+  /** How long such a call is refused. Default 60 000. */
+  poisonMs?: number;
+  /** Log records per second that are kept, with a burst of twice as many; the rest is counted. Default 10 000. */
+  maxLogsPerSecond?: number;
   /** Variables for the child's environment, over the allow-list and `passEnv`. */
   env?: Record<string, string>;
   /** Names of the supervisor's own environment variables that the child may see. */

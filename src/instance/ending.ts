@@ -2,6 +2,7 @@
 import type { Release } from '../catalog/release.ts';
 import { HandshakeError, StartFailedError, StartTimeoutError, type ChameleonError } from '../errors.ts';
 import { causeOfDeath, type RawExit } from '../process/exit.ts';
+import { redact } from '../process/redact.ts';
 import type { PendingCall } from '../rpc/channel.ts';
 import type { ExitFacts } from '../types.ts';
 import { startHint } from './hint.ts';
@@ -21,6 +22,9 @@ export interface Seen {
   raw: RawExit;
   uptimeMs: number;
   stderrTail: string;
+  rssBytes: number | null;
+  /** The kernel has ended processes for want of memory since this one began. */
+  kernelWasOutOfMemory: boolean;
   state: State;
   fault: StartFault | null;
   unanswered: PendingCall[];
@@ -29,20 +33,29 @@ export interface Seen {
 
 export function endOf(seen: Seen): InstanceEnd {
   const { raw, unanswered, state } = seen;
-  const verdict: Verdict = state.kind === 'stopping' ? state.verdict : causeOfDeath(raw, seen.stderrTail);
+  const inFlight = suspectsFirst(unanswered, seen.lastReadAt).map(({ id, method }) => ({ id, method }));
+  const verdict = named(state.kind === 'stopping' ? state.verdict : causeOfDeath(raw, seen.stderrTail, seen.kernelWasOutOfMemory), inFlight[0]);
   const neverReady = state.kind === 'starting' || seen.fault !== null || raw.kind === 'not-spawned';
   const exit: ExitFacts = {
     pid: seen.pid,
     code: raw.kind === 'exited' ? raw.code : null,
     signal: raw.kind === 'exited' ? raw.signal : null,
-    ...verdict,
+    cause: verdict.cause,
+    detail: verdict.detail === null ? null : redact(verdict.detail),
     uptimeMs: seen.uptimeMs,
-    stderrTail: seen.stderrTail,
-    inFlight: suspectsFirst(unanswered, seen.lastReadAt).map(({ id, method }) => ({ id, method })),
+    rssBytes: seen.rssBytes,
+    stderrTail: redact(seen.stderrTail),
+    inFlight,
   };
   if (neverReady) return { kind: 'start-failed', exit, unanswered, error: startError(seen, exit) };
   if (verdict.cause === 'stopped' || verdict.cause === 'drain-timeout') return { kind: 'stopped', exit, unanswered };
   return { kind: verdict.cause === 'unresponsive' ? 'unresponsive' : 'crashed', exit, unanswered };
+}
+
+/** A hang is told with the call that the child was most likely at. */
+function named(verdict: Verdict, suspect: ExitFacts['inFlight'][number] | undefined): Verdict {
+  if (verdict.cause !== 'unresponsive' || suspect === undefined) return verdict;
+  return { cause: verdict.cause, detail: `${verdict.detail ?? 'silent'}, running ${suspect.method} (call ${suspect.id})` };
 }
 
 /** A call that was sent after the child was last heard of is the likeliest to have silenced it. */
@@ -53,10 +66,11 @@ function suspectsFirst(calls: PendingCall[], lastReadAt: number): PendingCall[] 
 }
 
 function startError(seen: Seen, exit: ExitFacts): ChameleonError {
-  const { release, fault, stderrTail } = seen;
+  const { release, fault } = seen;
+  const { stderrTail } = exit;
   const subject = { plugin: release.name, version: release.version };
   const message =
-    fault?.message ??
+    (fault && redact(fault.message)) ??
     (exit.cause === 'spawn-error' ? (exit.detail ?? '') : `its process ended before it was ready (${exit.signal ?? `exit code ${exit.code}`})`);
   const facts = {
     phase: exit.cause === 'spawn-error' ? ('spawn' as const) : (fault?.phase ?? 'handshake'),

@@ -11,18 +11,20 @@ import type { Release } from '../catalog/release.ts';
 import { FreeFailedError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
-import { readLines, Tail } from '../process/output.ts';
+import { readLines } from '../process/output.ts';
+import { kernelOomKills } from '../process/oom.ts';
 import { residentBytes } from '../process/memory.ts';
 import type { RawExit } from '../process/exit.ts';
 import { spawn, type Spawned } from '../process/spawn.ts';
 import { killHard, sweepInstance } from '../process/terminate.ts';
 import { Control, type PingResult } from '../protocol/messages.ts';
 import { Channel, type PendingCall } from '../rpc/channel.ts';
-import type { ExitCause, InstanceStatus, LogLevel, LogRecord } from '../types.ts';
+import type { ExitCause, InstanceStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import { endOf, type StartFault } from './ending.ts';
 import { initializeParams, readGreeting, readRefusal } from './handshake.ts';
+import { Journal } from './journal.ts';
 import { climb, drain } from './ladder.ts';
 import { launchPlan } from './launch.ts';
 import { Liveness } from './liveness.ts';
@@ -57,8 +59,9 @@ export class Instance {
   readonly #channel: Channel | null;
   readonly #ready = deferred<Readiness | null>();
   readonly #done = deferred<InstanceEnd>();
-  readonly #stderr = new Tail();
+  readonly #journal: Journal;
   readonly #bornAt = performance.now();
+  readonly #oomKills = kernelOomKills();
   #state: State = { kind: 'starting' };
   #fault: StartFault | null = null;
   #startTimer: NodeJS.Timeout | null = null;
@@ -77,14 +80,12 @@ export class Instance {
     this.#child = spawn(plan);
     const { channel, stdout, stderr, ended } = this.#child;
     this.#setup.emit({ kind: 'instance-starting', ...this.#subject });
-    if (stdout !== null) readLines(stdout, (line) => this.#log('info', line, 'stdout'));
-    if (stderr !== null) {
-      readLines(stderr, (line) => {
-        this.#stderr.push(line);
-        // A command has no other way to log.
-        this.#log(plan.transport === 'stdio' ? 'info' : 'warn', line, 'stderr');
-      });
-    }
+    const { plugin, version } = this.#subject;
+    const { maxLogsPerSecond } = setup.options;
+    this.#journal = new Journal({ plugin, version, maxLogsPerSecond, emit: setup.emit, pid: () => this.#child.pid });
+    if (stdout !== null) readLines(stdout, (line) => this.#journal.write('info', line, 'stdout'));
+    // For a command stderr is the only way to log, so it says nothing of trouble.
+    if (stderr !== null) readLines(stderr, (line) => this.#journal.write(plan.transport === 'stdio' ? 'info' : 'warn', line, 'stderr'));
     this.#channel = channel && this.#open(channel, plan.transport);
     this.gone = ended.then((raw) => this.#finish(raw));
     if (this.#channel !== null) this.#shakeHands(this.#channel);
@@ -96,6 +97,11 @@ export class Instance {
 
   get inFlight(): number {
     return this.#channel?.pending ?? 0;
+  }
+
+  /** Log records that were over the rate. */
+  get droppedLogs(): number {
+    return this.#journal.dropped;
   }
 
   /** What it was given and has not answered. */
@@ -148,14 +154,10 @@ export class Instance {
     return new Channel({
       ...pipes,
       maxMessageBytes: this.#setup.options.maxMessageBytes,
-      onLog: ({ level, message, fields }) => {
-        // console.error is a record, not stderr; a crash report is to show it all the same.
-        if (level === 'error' || level === 'warn') this.#stderr.push(message);
-        this.#log(level, message, 'log', fields);
-      },
+      onLog: ({ level, message, fields }) => this.#journal.write(level, message, 'log', fields),
       onStray: (reason) => this.#stray(reason),
       onEnd: (reason) => void this.#channelEnded(reason),
-      ...(transport === 'stdio' && { onStrayLine: (line: string) => this.#log('info', line, 'stdout') }),
+      ...(transport === 'stdio' && { onStrayLine: (line: string) => this.#journal.write('info', line, 'stdout') }),
     });
   }
 
@@ -245,13 +247,16 @@ export class Instance {
     await within(LAST_WORDS_MS, Promise.all(pipes.map((pipe) => finished(pipe, { writable: false }).catch(() => {}))));
     this.#child.release();
     const { release } = this.#setup;
+    this.#journal.flush();
     const end = endOf({
       release,
       file: this.#file,
       pid: this.#child.pid,
       raw,
       uptimeMs: Math.round(performance.now() - this.#bornAt),
-      stderrTail: this.#stderr.toString(),
+      stderrTail: this.#journal.tail,
+      rssBytes: this.#usage.rssBytes ?? null,
+      kernelWasOutOfMemory: raw.kind === 'exited' && raw.signal === 'SIGKILL' && (await kernelOomKills()) !== (await this.#oomKills),
       state: this.#state,
       fault: this.#fault,
       lastReadAt: this.#channel?.lastReadAt ?? 0,
@@ -267,11 +272,5 @@ export class Instance {
 
   #move(event: Transition): void {
     this.#state = transition(this.#state, event);
-  }
-
-  #log(level: LogLevel, message: string, stream: LogRecord['stream'], fields?: Record<string, unknown>): void {
-    const { plugin, version } = this.#subject;
-    const record: LogRecord = { level, message, plugin, version, pid: this.#child.pid, stream };
-    this.#setup.emit({ kind: 'log', record: fields === undefined ? record : { ...record, fields } });
   }
 }

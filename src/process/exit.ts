@@ -15,10 +15,11 @@ export interface Death {
 }
 
 /** The cause of an end that nobody here asked for. */
-export function causeOfDeath(exit: RawExit, stderrTail: string): Death {
+export function causeOfDeath(exit: RawExit, stderrTail: string, kernelWasOutOfMemory = false): Death {
   if (exit.kind === 'not-spawned') return { cause: 'spawn-error', detail: exit.error.message };
   const aborted = exit.signal === 'SIGABRT' || exit.signal === 'SIGTRAP' || exit.code === SIGABRT_CODE;
   if (aborted && /heap out of memory|Allocation failed|OOM/.test(stderrTail)) return { cause: 'out-of-memory', detail: 'the V8 heap is full' };
+  if (exit.signal === 'SIGKILL' && kernelWasOutOfMemory) return { cause: 'out-of-memory', detail: 'the kernel was out of memory and ended it' };
   if (exit.signal !== null) return { cause: 'signal', detail: null };
   for (const [prefix, cause] of [
     [UNCAUGHT, 'uncaught-exception'],

@@ -18,12 +18,25 @@ export interface QueueItem {
   start(release: () => void): void;
 }
 
-export type Refusal = 'maxQueue' | 'maxQueueBytes';
+/** Which bound refused it. */
+export type Refusal = 'maxQueue' | 'maxQueueBytes' | 'maxTotalQueueBytes';
+
+/** Bytes that several queues hold together. One item alone may exceed it. */
+export class ByteBudget {
+  readonly limit: number;
+  held = 0;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+}
 
 export interface QueueLimits {
   concurrency: number;
   maxQueue: number;
   maxQueueBytes: number;
+  /** Shared with other queues. */
+  total?: ByteBudget;
 }
 
 export class CallQueue<T extends QueueItem> {
@@ -64,6 +77,8 @@ export class CallQueue<T extends QueueItem> {
     const free = this.#slots.isPaused ? 0 : concurrency - this.running;
     if (this.#list.size - free >= maxQueue) return 'maxQueue';
     if (this.#heldBytes > 0 && this.#heldBytes + item.bytes > maxQueueBytes) return 'maxQueueBytes';
+    const { total } = this.#limits;
+    if (total !== undefined && total.held > 0 && total.held + item.bytes > total.limit) return 'maxTotalQueueBytes';
     this.#admit(item, false);
     return null;
   }
@@ -117,7 +132,7 @@ export class CallQueue<T extends QueueItem> {
   #admit(item: T, first: boolean): void {
     const admission: Admission<T> = { item, first, waiting: false, heldBytes: item.bytes, free: null, run: null, before: null, after: null };
     this.#admissions.set(item, admission);
-    this.#heldBytes += item.bytes;
+    this.#hold(item.bytes);
     // Of an item that is withdrawn this promise never settles: nothing refers to it then, and it is collected.
     void this.#slots.add(() => this.#start(admission), { admission, id: '' });
   }
@@ -150,8 +165,13 @@ export class CallQueue<T extends QueueItem> {
   }
 
   #letGo(admission: Admission<T>): void {
-    this.#heldBytes -= admission.heldBytes;
+    this.#hold(-admission.heldBytes);
     admission.heldBytes = 0;
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    if (this.#limits.total !== undefined) this.#limits.total.held += bytes;
   }
 
   #settle(): void {

@@ -40,8 +40,9 @@ export interface ChannelOptions {
 }
 
 const STALL_TIMEOUT_MS = 5_000;
-/** Beyond this a child that talks instead of answering is taken for broken. */
-const MAX_STRAYS = 10_000;
+/** Beyond this, in a second, a child that talks instead of answering is taken for broken. */
+const MAX_STRAYS = 1_000;
+const STRAYS_WINDOW_MS = 1_000;
 const LEVELS = new Set(['error', 'warn', 'info', 'debug']);
 
 export class Channel {
@@ -54,6 +55,7 @@ export class Channel {
   readonly #control = new Set<number>();
   #nextControl = 0;
   #strays = 0;
+  #straysSince = 0;
   #ended = false;
   /** The child was asked to end. */
   #freeing = false;
@@ -180,8 +182,13 @@ export class Channel {
   }
 
   #stray(reason: string): void {
+    const now = performance.now();
+    if (now - this.#straysSince >= STRAYS_WINDOW_MS) {
+      this.#strays = 0;
+      this.#straysSince = now;
+    }
     this.#strays++;
-    if (this.#strays > MAX_STRAYS) this.#end(`more than ${MAX_STRAYS} messages that nobody asked for`);
+    if (this.#strays > MAX_STRAYS) this.#end(`more than ${MAX_STRAYS} messages a second that nobody asked for`);
     else this.#options.onStray(reason);
   }
 

@@ -5,6 +5,7 @@
  * 1. The promise settles exactly once; what comes later only frees what the work still held.
  * 2. One deadline, made at the beginning: waiting, every attempt and every pause count against it.
  */
+import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { CallCancelledError, CallTimeoutError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { CallObserver } from '../events.ts';
@@ -90,6 +91,11 @@ export class Call implements QueueItem, PendingCall {
 
   get subject(): ErrorSubject {
     return { plugin: this.#request.plugin, version: this.version, method: this.method };
+  }
+
+  /** Method and arguments, as one short text. */
+  get digest(): string {
+    return `${this.method} ${createHash('sha256').update(this.#request.params).digest('hex').slice(0, 16)}`;
   }
 
   get timeoutMs(): number {

@@ -9,12 +9,13 @@
 import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
 import { PluginUnavailableError, type ChameleonError } from '../errors.ts';
-import type { Emit } from '../events.ts';
+import type { Emit, ReplaceReason } from '../events.ts';
 import { Instance } from '../instance/instance.ts';
 import type { InstanceEnd, Readiness } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import { newMarker } from '../process/orphans.ts';
 import { EXIT_FATAL } from '../protocol/messages.ts';
+import type { ByteBudget } from '../resilience/queue.ts';
 import type { DeploymentState, ExitCause, ExitFacts, VersionStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
@@ -31,6 +32,8 @@ export interface DeploymentOptions {
   emit: Emit;
   /** Bounds how many children of the whole supervisor start at a time. */
   starts: PQueue;
+  /** Bytes that wait in all deployments together. */
+  total: ByteBudget;
   random(): number;
   onFailure(call: Call, error: ChameleonError, mayRetry: boolean): void;
   onReturned(call: Call): void;
@@ -68,6 +71,8 @@ export class Deployment {
   #starting = false;
   #restartTimer: NodeJS.Timeout | null = null;
   #lastExit: ExitFacts | null = null;
+  /** Of instances that are gone. */
+  #droppedLogs = 0;
   #stopping: Promise<StopReport> | null = null;
 
   constructor(setup: DeploymentOptions) {
@@ -80,6 +85,9 @@ export class Deployment {
     const { name: plugin, version } = setup.release;
     this.dispatcher = new Dispatcher({
       options: setup.options,
+      total: setup.total,
+      onPoisoned: ({ method, digest, deaths }) => setup.emit({ kind: 'call-poisoned', plugin, version, method, digest, deaths }),
+      onSpent: (instance) => this.#replaceWarm(instance, 'max-calls'),
       onBreakerChange: (from, to) => setup.emit({ kind: 'breaker-changed', plugin, version, from, to }),
       onFailure: setup.onFailure,
       onReturned: setup.onReturned,
@@ -133,6 +141,7 @@ export class Deployment {
       instances: [...this.#instances].map((instance) => instance.status()),
       error: this.#state.kind === 'failed' ? this.#state.error : null,
       lastExit: this.#lastExit,
+      droppedLogs: this.#droppedLogs + sum([...this.#instances].map((instance) => instance.droppedLogs)),
     });
   }
 
@@ -167,10 +176,13 @@ export class Deployment {
       const marker = await newMarker();
       if (this.#stopped.signal.aborted) return;
       const { release, options, emit } = this.#setup;
-      const instance = new Instance({ release, options, marker, emit, onMemoryHigh: () => this.#replaceWarm(instance) });
+      const instance = new Instance({ release, options, marker, emit, onMemoryHigh: () => this.#replaceWarm(instance, 'memory-limit') });
       this.#instances.add(instance);
       void instance.done.then((end) => this.#onEnd(instance, end));
-      void instance.gone.then(() => this.#instances.delete(instance));
+      void instance.gone.then(() => {
+        this.#instances.delete(instance);
+        this.#droppedLogs += instance.droppedLogs;
+      });
       const readiness = await instance.ready;
       if (readiness !== null) this.#onReady(instance, readiness);
     });
@@ -183,6 +195,7 @@ export class Deployment {
     this.#state = { kind: 'running', instance, readiness };
     this.dispatcher.open(instance, readiness.methods);
     this.#ready.resolve(readiness);
+    this.#limitAge(instance);
     if (previous !== null) void previous.stop(this.options.drainTimeoutMs);
   }
 
@@ -207,8 +220,11 @@ export class Deployment {
   #restart(end: InstanceEnd): void {
     if (this.#state.kind === 'failed' || this.#starting) return;
     if (end.kind !== 'start-failed') return this.#another(end.exit.uptimeMs, this.#down(end.exit.cause), end.exit.code === EXIT_FATAL);
-    // A warm replacement that did not come up: the instance that it was for still serves.
-    if (this.#state.kind === 'running') return;
+    if (this.#state.kind === 'running') {
+      // A warm replacement that did not come up: the instance that it was for serves on, and another one is tried.
+      this.#restartTimer = setTimeout(() => this.#launch(), this.options.restart.maxBackoffMs);
+      return;
+    }
     this.#ready.reject(end.error);
     // However long it tried, a failed start was no life.
     this.#another(0, end.error, this.#setup.once || end.exit.code === EXIT_FATAL || end.error.code === 'ERR_HANDSHAKE');
@@ -256,11 +272,20 @@ export class Deployment {
     instance.kill('cancel-ignored', `a call went on for ${this.options.cancelGraceMs} ms after it was cancelled`);
   }
 
+  #limitAge(instance: Instance): void {
+    const { maxAgeMs } = this.options;
+    if (maxAgeMs === null) return;
+    const age = setTimeout(() => this.#replaceWarm(instance, 'max-age'), maxAgeMs);
+    void instance.done.then(() => clearTimeout(age));
+  }
+
   /** The instance serves until its replacement is ready. */
-  #replaceWarm(instance: Instance): void {
+  #replaceWarm(instance: Instance, reason: ReplaceReason): void {
     if (this.#state.kind !== 'running' || this.#state.instance !== instance) return;
     const { name: plugin, version } = this.release;
-    this.#setup.emit({ kind: 'instance-replacing', plugin, version, instance: instance.marker, reason: 'memory-limit' });
+    this.#setup.emit({ kind: 'instance-replacing', plugin, version, instance: instance.marker, reason });
     this.#launch();
   }
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);

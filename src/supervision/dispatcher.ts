@@ -20,15 +20,21 @@ import type { InstanceEnd } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { WireError } from '../protocol/messages.ts';
 import { Breaker, type Outcome } from '../resilience/breaker.ts';
-import { CallQueue } from '../resilience/queue.ts';
+import { CallQueue, type ByteBudget } from '../resilience/queue.ts';
 import type { PendingCall } from '../rpc/channel.ts';
-import type { BreakerState, MethodInfo } from '../types.ts';
+import type { BreakerState, MethodInfo, PoisonedCall } from '../types.ts';
 import { Call, type Place } from './call.ts';
+import { PoisonGuard } from './poison-guard.ts';
 import { remoteFailure } from './remote.ts';
 
 export interface DispatcherOptions {
   options: ResolvedPluginOptions;
+  /** Bytes that wait in all deployments together. */
+  total: ByteBudget;
   onBreakerChange(from: BreakerState, to: BreakerState): void;
+  onPoisoned(call: PoisonedCall): void;
+  /** The instance has begun as many calls as one may. */
+  onSpent(instance: Instance): void;
   /** An attempt failed; whether there is another one is decided above. */
   onFailure(call: Call, error: ChameleonError, mayRetry: boolean): void;
   /** The call was not begun and this deployment will not begin it. */
@@ -48,16 +54,21 @@ const MAX_RETRY_AFTER_MS = 10_000;
 
 export class Dispatcher implements Place {
   readonly breaker: Breaker;
+  readonly poison: PoisonGuard;
   readonly #setup: DispatcherOptions;
   readonly #queue: CallQueue<Call>;
   #methods: ReadonlyMap<string, MethodInfo> | null = null;
   #carrier: Instance | null = null;
   #meanMs = 1;
+  /** Calls that the carrier has begun. */
+  #begun = 0;
 
   constructor(setup: DispatcherOptions) {
     this.#setup = setup;
     this.breaker = new Breaker(setup.options.breaker, setup.onBreakerChange);
-    this.#queue = new CallQueue(setup.options);
+    this.poison = new PoisonGuard(setup.options, setup.onPoisoned);
+    const { concurrency, maxQueue, maxQueueBytes } = setup.options;
+    this.#queue = new CallQueue({ concurrency, maxQueue, maxQueueBytes, total: setup.total });
     this.#queue.pause();
   }
 
@@ -82,6 +93,8 @@ export class Dispatcher implements Place {
     const limit = this.#setup.options.maxMessageBytes;
     if (this.#methods !== null && !this.#methods.has(call.method)) return call.fail(this.#noSuchMethod(call));
     if (call.bytes + ENVELOPE_BYTES > limit) return call.fail(new PayloadTooLargeError(call.subject, 'arguments', call.bytes, limit));
+    const poisoned = this.poison.refusal(call);
+    if (poisoned !== null) return call.fail(poisoned);
     const now = performance.now();
     call.generation = this.breaker.admit(now);
     if (call.generation < 0) {
@@ -99,6 +112,7 @@ export class Dispatcher implements Place {
   /** From now on calls go to `instance`. */
   open(instance: Instance, methods: ReadonlyMap<string, MethodInfo>): void {
     this.#carrier = instance;
+    this.#begun = 0;
     this.#methods = methods;
     this.#queue.resume();
   }
@@ -127,6 +141,7 @@ export class Dispatcher implements Place {
   bury(end: InstanceEnd): void {
     const calls = end.unanswered.filter((pending) => pending instanceof Call);
     this.#countDeath(calls, end);
+    this.poison.died(calls, end);
     const unsent: Call[] = [];
     for (const call of calls) {
       call.carrier = null;
@@ -144,14 +159,17 @@ export class Dispatcher implements Place {
   started(call: Call): void {
     const instance = this.#carrier;
     if (instance === null || this.#methods === null) throw new Error('a slot was given while there is no instance');
-    if (!this.#methods.has(call.method)) {
+    // It waited, and meanwhile it was learned that it cannot be made.
+    const refusal = this.#methods.has(call.method) ? this.poison.refusal(call) : this.#noSuchMethod(call);
+    if (refusal !== null) {
       this.#tell(call, 'ignored', 0);
       call.leave();
-      return call.fail(this.#noSuchMethod(call));
+      return call.fail(refusal);
     }
     call.carrier = instance;
     call.encode(performance.now());
     instance.call(call);
+    if (++this.#begun === this.#setup.options.maxCalls) this.#setup.onSpent(instance);
   }
 
   sent(call: Call): void {
@@ -162,6 +180,7 @@ export class Dispatcher implements Place {
     const runningMs = performance.now() - call.sentAt!;
     this.#meanMs += MEAN_WEIGHT * (runningMs - this.#meanMs);
     this.#tell(call, 'success', runningMs);
+    this.poison.succeeded(call);
     this.#leave(call);
     call.succeed(result);
   }

@@ -19,6 +19,7 @@ import {
 import type { CallObserver, Emit } from '../events.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { CallOptions, PluginState, PluginStatus, RolloutResult } from '../types.ts';
+import type { ByteBudget } from '../resilience/queue.ts';
 import { Turns } from '../util/turns.ts';
 import { Call } from './call.ts';
 import { Deployment, type StopReport } from './deployment.ts';
@@ -32,6 +33,7 @@ export interface PluginSetup {
   options: ResolvedPluginOptions;
   emit: Emit;
   starts: PQueue;
+  total: ByteBudget;
   random(): number;
   observer: CallObserver | null;
   retirement: Retirement;
@@ -192,13 +194,14 @@ export class Plugin {
   }
 
   #deploy(release: Release, once: boolean, options = this.#options): Deployment {
-    const { emit, starts, random } = this.#setup;
+    const { emit, starts, total, random } = this.#setup;
     return new Deployment({
       release,
       options,
       once,
       emit,
       starts,
+      total,
       random,
       onFailure: (call, error, mayRetry) => this.#retrier.failed(call, error, mayRetry),
       onReturned: (call) => this.#resubmit(call),

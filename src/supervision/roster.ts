@@ -13,6 +13,7 @@ import { PluginExistsError, PluginNotFoundError, SupervisorClosedError, VersionN
 import type { CallObserver, Emit } from '../events.ts';
 import { resolvePluginOptions, type ResolvedOptions, type ResolvedPluginOptions } from '../options.ts';
 import { nodeVersion } from '../process/node-version.ts';
+import { ByteBudget } from '../resilience/queue.ts';
 import type { PluginOptions, RolloutResult } from '../types.ts';
 import type { StopReport } from './deployment.ts';
 import { Plugin } from './plugin.ts';
@@ -38,6 +39,7 @@ export class Roster {
   readonly #retirement = new Retirement();
   readonly #setup: RosterOptions;
   readonly #starts = new PQueue({ concurrency: 2 * availableParallelism() });
+  readonly #total: ByteBudget;
   #options: ResolvedOptions;
   #closed = false;
   #refused: Catalog['refused'] = [];
@@ -45,6 +47,7 @@ export class Roster {
   constructor(setup: RosterOptions) {
     this.#setup = setup;
     this.#options = setup.options;
+    this.#total = new ByteBudget(setup.options.maxTotalQueueBytes);
   }
 
   /** What the catalog refused when it was read last. */
@@ -206,7 +209,7 @@ export class Roster {
   #add(name: string, options: ResolvedPluginOptions): Plugin {
     if (this.#closed) throw new SupervisorClosedError({ plugin: name });
     const { emit, observer, random } = this.#setup;
-    const plugin = new Plugin({ name, options, emit, observer, random, starts: this.#starts, retirement: this.#retirement });
+    const plugin = new Plugin({ name, options, emit, observer, random, starts: this.#starts, total: this.#total, retirement: this.#retirement });
     this.plugins.set(name, plugin);
     return plugin;
   }

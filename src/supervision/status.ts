@@ -14,6 +14,7 @@ export interface VersionParts {
   instances: InstanceStatus[];
   error: ChameleonError | null;
   lastExit: ExitFacts | null;
+  droppedLogs: number;
 }
 
 export function versionStatus(parts: VersionParts): VersionStatus {
@@ -33,6 +34,8 @@ export function versionStatus(parts: VersionParts): VersionStatus {
     rssBytes: serving?.rssBytes ?? null,
     methods: [...(dispatcher.methods?.keys() ?? [])],
     instances,
+    poisoned: dispatcher.poison.status(),
+    droppedLogs: parts.droppedLogs,
     lastError: error && { code: error.code, message: error.message },
     lastExit,
   };

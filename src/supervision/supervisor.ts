@@ -158,6 +158,11 @@ export class Supervisor extends EventHub {
     this.#deployment(name).dispatcher.breaker.restore(performance.now());
   }
 
+  /** Lets calls through again that are refused since they were in flight at too many deaths. */
+  clearPoisoned(name: string): void {
+    this.#deployment(name).dispatcher.poison.clear();
+  }
+
   metrics(name?: string): MetricsSnapshot {
     const telemetry = this.#telemetry;
     if (telemetry === null) return { sinceMs: 0, plugins: {} };

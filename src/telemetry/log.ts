@@ -57,6 +57,8 @@ function lineOf(event: SupervisorEvent): Line | null {
       return line(event.to === 'open' ? 'warn' : 'info', `circuit ${event.from} → ${event.to}`);
     case 'stray-answer':
       return line('debug', `stray message: ${event.reason}`);
+    case 'call-poisoned':
+      return line('error', `${event.method} with the arguments ${event.digest} was in flight at ${event.deaths} deaths: it is refused for a while`);
     case 'orphans-swept':
       return line('warn', `ended ${event.pids.length} processes that a killed supervisor had left`);
   }

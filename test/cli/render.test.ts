@@ -17,7 +17,17 @@ import type { ExitFacts, PluginStatus, VersionStatus } from '../../src/types.ts'
 // The runner's own wish for colour is not this test's.
 delete process.env.FORCE_COLOR;
 
-const exit: ExitFacts = { pid: 7, code: 1, signal: null, cause: 'exit-code', detail: null, uptimeMs: 5, stderrTail: 'boom\n', inFlight: [] };
+const exit: ExitFacts = {
+  pid: 7,
+  code: 1,
+  signal: null,
+  cause: 'exit-code',
+  detail: null,
+  uptimeMs: 5,
+  rssBytes: null,
+  stderrTail: 'boom\n',
+  inFlight: [],
+};
 const subject = { plugin: 'hello', version: '1.0.0', method: 'greet' };
 
 describe('exit codes', () => {
@@ -146,6 +156,8 @@ const version: VersionStatus = {
   rssBytes: 50 * 1024 * 1024,
   methods: ['greet'],
   instances: [],
+  poisoned: [],
+  droppedLogs: 0,
   lastError: null,
   lastExit: null,
 };

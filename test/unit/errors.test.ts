@@ -8,7 +8,17 @@ import * as publicApi from '../../src/index.ts';
 import type { ExitFacts } from '../../src/types.ts';
 
 const subject = { plugin: 'hello', version: '1.0.0', method: 'greet' };
-const exit: ExitFacts = { pid: 7, code: null, signal: 'SIGKILL', cause: 'signal', detail: null, uptimeMs: 5, stderrTail: 'ouch', inFlight: [] };
+const exit: ExitFacts = {
+  pid: 7,
+  code: null,
+  signal: 'SIGKILL',
+  cause: 'signal',
+  detail: null,
+  uptimeMs: 5,
+  rssBytes: null,
+  stderrTail: 'ouch',
+  inFlight: [],
+};
 const issues = [{ path: 'a.b', message: 'expected a number' }];
 const start = { phase: 'init', exit, stderrTail: 'ouch', hint: 'do less' } as const;
 const cause = new Error('underneath');
@@ -29,6 +39,11 @@ const TABLE: Record<string, { error: ChameleonError; facts: object; retryable?: 
   ERR_CALL_CANCELLED: { error: new errors.CallCancelledError(subject, cause), facts: {} },
   ERR_QUEUE_FULL: { error: new errors.QueueFullError(subject, 'maxQueue', 20), facts: { limit: 'maxQueue', retryAfterMs: 20 }, retryable: true },
   ERR_CIRCUIT_OPEN: { error: new errors.CircuitOpenError(subject, 20), facts: { retryAfterMs: 20 }, retryable: true },
+  ERR_CALL_POISONED: {
+    error: new errors.CallPoisonedError(subject, { digest: 'abc', deaths: 3, retryAfterMs: 20 }),
+    facts: { digest: 'abc', deaths: 3, retryAfterMs: 20 },
+    retryable: true,
+  },
   ERR_PLUGIN_UNAVAILABLE: { error: new errors.PluginUnavailableError(subject, 'restarting'), facts: { state: 'restarting' }, retryable: true },
   ERR_PLUGIN_CRASHED: {
     error: new errors.PluginCrashedError(subject, exit, true),

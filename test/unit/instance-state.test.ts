@@ -4,7 +4,7 @@ import { transition, type InstanceEnd, type Readiness, type State, type Transiti
 const readiness: Readiness = { pid: 1, startMs: 1, runtime: 'node', methods: new Map() };
 const end: InstanceEnd = {
   kind: 'stopped',
-  exit: { pid: 1, code: 0, signal: null, cause: 'stopped', detail: null, uptimeMs: 1, stderrTail: '', inFlight: [] },
+  exit: { pid: 1, code: 0, signal: null, cause: 'stopped', detail: null, uptimeMs: 1, rssBytes: null, stderrTail: '', inFlight: [] },
   unanswered: [],
 };
 const states: State[] = [
