@@ -155,7 +155,7 @@ describe('wordcount', () => {
     expect(await supervisor.call('wordcount', 'count', [text])).toEqual({
       words: text.split(/\s+/).filter((word) => word !== '').length,
       lines: text.split('\n').length - (text.endsWith('\n') ? 1 : 0),
-      characters: [...text].length,
+      characters: Array.from(text).length,
     });
     const [top] = (await supervisor.call('wordcount', 'top', ['to be or not to be, that is the question: to be', 1])) as unknown[];
     expect(top).toEqual({ word: 'to', count: 3 });
