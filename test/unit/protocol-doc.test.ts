@@ -1,0 +1,57 @@
+/** docs/protocol.md says what is so: its examples are true bytes, and no message, code or number is missing. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { FrameDecoder, MAX_HEADER_BYTES } from '../../src/protocol/framing.ts';
+import {
+  CHANNEL_FD,
+  Control,
+  ErrorCode,
+  EXIT_FATAL,
+  INSTANCE_MARKER,
+  isReserved,
+  MAX_METHOD_NAME,
+  MAX_METHODS,
+} from '../../src/protocol/messages.ts';
+
+const text = readFileSync(resolve(import.meta.dirname, '../../docs/protocol.md'), 'utf8');
+const blocks = (language: string): string[] =>
+  [...text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)\n\`\`\`$`, 'gm'))].map(([, block]) => block!);
+const frames = blocks('http').map((block) => {
+  const gap = block.indexOf('\n\n');
+  return { header: block.slice(0, gap).replaceAll('\n', '\r\n'), body: block.slice(gap + 2) };
+});
+
+test('there are examples', () => {
+  expect(frames.length).toBeGreaterThan(12);
+  expect(blocks('json')).not.toEqual([]);
+});
+
+test.each(frames)('$body is a frame as it stands', ({ header, body }) => {
+  const read: string[] = [];
+  const decoder = new FrameDecoder({ maxMessageBytes: 2 ** 24, onFrame: (json) => read.push(json) });
+  decoder.push(Buffer.from(`${header}\r\n\r\n${body}`));
+  expect([read, decoder.midFrame]).toEqual([[body], false]);
+  const message = JSON.parse(body) as { jsonrpc: string; id?: number; method?: string; error?: { code: number } };
+  expect(message.jsonrpc).toBe('2.0');
+  if (message.method !== undefined && isReserved(message.method)) expect(Object.values(Control)).toContain(message.method);
+  if (message.error !== undefined) expect(Object.values(ErrorCode)).toContain(message.error.code);
+});
+
+test.each(blocks('json'))('%s is JSON', (block) => {
+  expect(() => JSON.parse(block) as unknown).not.toThrow();
+});
+
+describe('nothing is missing', () => {
+  test.each(Object.values(Control))('%s has an example', (method) => {
+    expect(frames.filter(({ body }) => body.includes(`"method":"${method}"`))).not.toEqual([]);
+  });
+
+  test.each(Object.entries(ErrorCode))('the code of %s, %d, is in the table', (_, code) => {
+    expect(text).toContain(`\n| −${-code} `);
+  });
+
+  test.each([CHANNEL_FD, EXIT_FATAL, INSTANCE_MARKER, MAX_METHODS, MAX_METHOD_NAME, MAX_HEADER_BYTES])('%s is said', (fact) => {
+    expect(text).toMatch(new RegExp(`\\b${fact}\\b`));
+  });
+});
