@@ -73,7 +73,7 @@ function shapeOf(exported: unknown, entry: string | null): LoadedPlugin {
     checkName(name);
     if (typeof fn !== 'function') throw new TypeError(`method ${name} is no function but ${fn === null ? 'null' : typeof fn}`);
     methods.set(name, fn as PluginFunction);
-    declared.push([name, infoOf(name, fn)]);
+    declared.push([name, infoOf(name, fn as PluginFunction)]);
   }
   if (methods.size > MAX_METHODS) throw new TypeError(`there are ${methods.size} methods, the limit is ${MAX_METHODS}`);
   // Not by assignment: a method may be called __proto__.

@@ -89,5 +89,5 @@ function withPlainErrors(fields: object): object {
 }
 
 function plain(error: Error): object {
-  return { ...error, name: error.name, message: error.message, stack: error.stack };
+  return { ...(error as object), name: error.name, message: error.message, stack: error.stack };
 }

@@ -59,10 +59,13 @@ export function truncate(value: string, bytes: number): string {
   return `${head.toString('utf8', 0, bytes - 16).replace(/\uFFFD$/, '')}… (truncated)`;
 }
 
+/** Whatever was thrown, its own words are the best there are. */
+const toText: (value: never) => string = String;
+
 function text(value: unknown): string | undefined {
   if (value === undefined) return undefined;
   try {
-    return String(value);
+    return typeof value === 'string' ? value : toText(value as never);
   } catch {
     return undefined;
   }

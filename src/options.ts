@@ -14,13 +14,12 @@ export type ResolvedBreakerOptions = Required<Omit<BreakerOptions, 'failureRatio
 };
 export type ResolvedRetryOptions = Required<RetryOptions>;
 export type ResolvedRestartOptions = Required<RestartOptions>;
-export type ResolvedLivenessOptions = Required<LivenessOptions>;
 
 export type ResolvedPluginOptions = Required<Omit<PluginOptions, 'breaker' | 'retry' | 'restart' | 'liveness'>> & {
   breaker: ResolvedBreakerOptions;
   retry: ResolvedRetryOptions;
   restart: ResolvedRestartOptions;
-  liveness: ResolvedLivenessOptions;
+  liveness: Required<LivenessOptions>;
 };
 
 export interface ResolvedOptions {

@@ -6,7 +6,7 @@ const KIB = 1024;
 const MIB = KIB * KIB;
 const number = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
 
-export function amount(value: number, unit: Metric['unit']): string {
+function amount(value: number, unit: Metric['unit']): string {
   if (unit !== 'bytes') return `${number.format(value)} ${unit}`;
   return Math.abs(value) < MIB ? `${number.format(value / KIB)} KiB` : `${number.format(value / MIB)} MiB`;
 }
