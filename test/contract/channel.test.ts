@@ -134,9 +134,9 @@ describe.each(transports)('a channel over %s', (transport) => {
 
   test('ends with a peer that talks and talks instead of answering', async () => {
     await using peer = connect(transport);
-    peer.call('say', ...Array.from({ length: 10_001 }, () => '{"jsonrpc":"2.0","method":"progress"}'));
+    peer.call('say', ...Array.from({ length: 1_001 }, () => '{"jsonrpc":"2.0","method":"progress"}'));
     await until('the end', () => peer.ends.length > 0);
-    expect(peer.ends).toEqual(['more than 10000 messages that nobody asked for']);
+    expect(peer.ends).toEqual(['more than 1000 messages a second that nobody asked for']);
   });
 
   test.each([

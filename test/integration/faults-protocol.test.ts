@@ -10,7 +10,13 @@ import { until } from '../helpers/until.ts';
 
 const supervise = useSupervisors();
 const LOADS = ['idle', 'under load'] as const;
-const patient: PluginOptions = { breaker: { enabled: false }, restart: { maxRestarts: 1_000, backoffMs: 1, maxBackoffMs: 1 } };
+// The same call ends its instance again and again here, and every line that is printed is looked for.
+const patient: PluginOptions = {
+  poisonAfter: 0,
+  maxLogsPerSecond: 1_000_000,
+  breaker: { enabled: false },
+  restart: { maxRestarts: 1_000, backoffMs: 1, maxBackoffMs: 1 },
+};
 
 const raw = (): Promise<Watched> => supervise.fixture('raw-channel', patient);
 
@@ -184,19 +190,26 @@ describe('F19 of several answers the first is believed, and the rest counted', (
 
 test.each(LOADS)('F21 a child that closes its channel but lives is a crash at once, and killed, %s', async (load) => {
   const watched = await raw();
+  const { supervisor } = watched;
   const check = await Invariants.begin(watched, load);
-  const took: number[] = [];
+  const closed: number[] = [];
+  const killed: number[] = [];
   for (let round = 0; round < 5; round++) {
-    const begun = performance.now();
-    const closing = rejection<PluginCrashedError>(watched.supervisor.call('raw-channel', 'closeChannel'));
-    const { exit } = await closing;
-    took.push(performance.now() - begun);
+    let begun = performance.now();
+    const { exit } = await rejection<PluginCrashedError>(supervisor.call('raw-channel', 'closeChannel'));
+    closed.push(performance.now() - begun);
     expect(exit).toMatchObject({ cause: 'channel-closed', detail: 'it closed its channel and lived on', signal: 'SIGKILL' });
-    await watched.supervisor.call('raw-channel', 'echo', [1]);
+    await supervisor.call('raw-channel', 'echo', [1]);
+    const running = rejection(supervisor.call('raw-channel', 'bytes', ['']));
+    begun = performance.now();
+    process.kill(supervisor.status('raw-channel').pid!, 'SIGKILL');
+    await running;
+    killed.push(performance.now() - begun);
+    await supervisor.call('raw-channel', 'echo', [1]);
   }
-  // The best of the rounds: others on the machine only ever make it later.
-  expect(Math.min(...took)).toBeLessThan(100);
-  await check.end({ faults: 5 });
+  // What a plain death takes to be noticed is the machine's, and the others' who run on it.
+  expect(Math.min(...closed) - Math.min(...killed)).toBeLessThan(100);
+  await check.end({ faults: 10 });
 });
 
 describe('F22 a kill amid a thousand calls', () => {
