@@ -42,6 +42,7 @@ export function toJson(value: unknown, root: string): string {
 
 /** The arguments of a call, as the text of a JSON array. */
 export function argsToJson(args: readonly unknown[]): string {
+  if (!Array.isArray(args)) throw new NotJson('arguments', 'they are no array');
   if (args.length === 0) return '[]';
   if (args.length === 1) return `[${toJson(args[0], 'arguments[0]')}]`;
   return `[${args.map((arg, index) => toJson(arg, `arguments[${index}]`)).join(',')}]`;

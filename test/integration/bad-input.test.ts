@@ -116,6 +116,12 @@ describe('arguments that JSON cannot carry', () => {
     expect(await answer).toEqual([1]);
   });
 
+  test.each(['text', null, 7, {}, { length: 1 }])('that are no array are refused: %j', async (args) => {
+    const { supervisor } = await supervise.fixture('returns-odd');
+    const error = await rejection(supervisor.call('returns-odd', 'echo', args as unknown as unknown[]));
+    expect(error).toMatchObject({ code: 'ERR_NOT_SERIALIZABLE', path: 'arguments' });
+  });
+
   test('arguments over maxMessageBytes are refused here', async () => {
     const { supervisor } = await supervise.fixture('returns-odd', { maxMessageBytes: 10_000 });
     const error = await rejection<PayloadTooLargeError>(supervisor.call('returns-odd', 'echo', ['x'.repeat(20_000)]));
