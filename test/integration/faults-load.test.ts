@@ -69,7 +69,7 @@ describe('F37: every call times out and ignores its cancel', () => {
     const { supervisor, events } = await supervise.fixture('ignores-cancel', { cancelGraceMs: 100, stopTimeoutMs: 5_000 });
     const ledger = join(await supervise.tempDir(), 'ledger');
     const innocent = supervisor.call('ignores-cancel', 'work', [ledger, 1_500]);
-    await rejection(supervisor.call('ignores-cancel', 'work', [ledger, 60_000], { timeoutMs: 100 }));
+    await rejection(supervisor.call('ignores-cancel', 'work', [ledger, 60_000], { timeoutMs: 500 }));
     await until('the child is being replaced', () => events.some(({ kind }) => kind === 'instance-replacing'));
     expect(await innocent).toBe(1_500);
     expect(await supervisor.call('ignores-cancel', 'pid')).toBeTypeOf('number');
