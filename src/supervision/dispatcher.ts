@@ -5,6 +5,7 @@
  * 1. A slot lives as long as the work: a call that was given up keeps it until the child answers or dies.
  * 2. The breaker is told once of every call that it admitted, and once of a death, however many calls that took along.
  * 3. A call that was never sent is not lost with its instance: it waits again, before all others.
+ * 4. When the circuit opens, what waits is not sent to the plugin that it protects.
  */
 import {
   CircuitOpenError,
@@ -65,7 +66,11 @@ export class Dispatcher implements Place {
 
   constructor(setup: DispatcherOptions) {
     this.#setup = setup;
-    this.breaker = new Breaker(setup.options.breaker, setup.onBreakerChange);
+    this.breaker = new Breaker(setup.options.breaker, (from, to) => {
+      setup.onBreakerChange(from, to);
+      // Keeps 4: asked again, each of them is refused.
+      if (to === 'open' || to === 'isolated') this.giveBack(() => true);
+    });
     this.poison = new PoisonGuard(setup.options, setup.onPoisoned);
     const { concurrency, maxQueue, maxQueueBytes } = setup.options;
     this.#queue = new CallQueue({ concurrency, maxQueue, maxQueueBytes, total: setup.total });

@@ -72,30 +72,30 @@ export class Roster {
 
   async load(dir: string, given?: PluginOptions): Promise<RolloutResult> {
     const release = await readRelease(dir);
-    if (given !== undefined) this.#options.plugins.set(release.name, given);
-    const options = resolvePluginOptions(this.#options, release.name);
+    const options = this.#optionsWith(release.name, given);
     const plugin = this.plugins.get(release.name) ?? this.#add(release.name, options);
     try {
-      return await plugin.rollout(() => {
+      const result = await plugin.rollout(() => {
         if (plugin.active?.release.version === release.version) throw new PluginExistsError({ plugin: release.name, version: release.version });
         return this.#checked(release, options);
       }, options);
+      if (given !== undefined) this.#options.plugins.set(release.name, given);
+      return result;
     } finally {
       this.#forgetEmpty(plugin);
     }
   }
 
   /** The same version in a fresh child. Its package.json is read again. */
-  reload(name: string, given?: PluginOptions): Promise<RolloutResult> {
+  async reload(name: string, given?: PluginOptions): Promise<RolloutResult> {
     const plugin = this.get(name);
+    const options = this.#optionsWith(name, given);
+    const result = await plugin.rollout(async () => {
+      const { dir, version } = plugin.route(null).release;
+      return this.#checked(await readRelease(dir, { name, version }), options);
+    }, options);
     if (given !== undefined) this.#options.plugins.set(name, given);
-    return plugin.rollout(
-      async () => {
-        const { dir, version } = plugin.route(null).release;
-        return this.#checked(await readRelease(dir, { name, version }), plugin.options);
-      },
-      resolvePluginOptions(this.#options, name),
-    );
+    return result;
   }
 
   async rollback(name: string): Promise<RolloutResult> {
@@ -204,6 +204,12 @@ export class Roster {
     this.#refused = [...this.#refused, { path, error }];
     this.#setup.emit({ kind: 'plugin-refused', path, error });
     return error;
+  }
+
+  /** The plugin's options, with `given` in place of its own ones; they are kept once they have proved good. */
+  #optionsWith(name: string, given: PluginOptions | undefined): ResolvedPluginOptions {
+    if (given === undefined) return resolvePluginOptions(this.#options, name);
+    return resolvePluginOptions({ ...this.#options, plugins: new Map([[name, given]]) }, name);
   }
 
   #add(name: string, options: ResolvedPluginOptions): Plugin {

@@ -127,6 +127,20 @@ test('each version has a circuit of its own', async () => {
   expect(await supervisor.call('throws', 'ok')).toBe('ok');
 });
 
+test('what waits when the circuit opens is refused, and never reaches the plugin that it protects', async () => {
+  const { supervisor } = await supervise.fixture('fails-when-told', { concurrency: 2, breaker: { maxFailures: 4 } });
+  const folder = await supervise.tempDir();
+  writeFileSync(join(folder, 'mood'), 'ill');
+  const codes = await Promise.all(
+    Array.from({ length: 200 }, () => rejection(supervisor.call('fails-when-told', 'act', [folder])).then(({ code }) => code)),
+  );
+  const reached = linesOf(join(folder, 'reached')).length;
+  // Those that ran when the circuit opened end as they may.
+  expect(reached).toBeGreaterThanOrEqual(4);
+  expect(reached).toBeLessThanOrEqual(4 + 2);
+  expect(codes.filter((code) => code === 'ERR_CIRCUIT_OPEN')).toHaveLength(200 - reached);
+});
+
 describe('F36: half-open with a thousand callers waiting', () => {
   /** A plugin that is ill, with its circuit open. `mood` changes how it feels. */
   async function opened(breaker: object) {
