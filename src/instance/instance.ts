@@ -43,7 +43,7 @@ const MEMORY_HIGH = 0.8;
 /** How long the pipes of a dead child may still be read, for its last words. */
 const LAST_WORDS_MS = 50;
 /** How long a child whose channel closed may take to exit before that is a fault of its own. */
-const CLOSED_GRACE_MS = 50;
+const CLOSED_GRACE_MS = 30;
 
 export class Instance {
   readonly marker: string;
