@@ -4,6 +4,8 @@
  * 1. Never throws and never emits an uncaught `error`: a child that could not be spawned is one that ended.
  * 2. `ended` follows `exit`, not `close`: a grandchild that holds a pipe delays nothing.
  */
+import type { ChildProcess } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
 import { CHANNEL_FD } from '../protocol/messages.ts';
@@ -32,7 +34,20 @@ export interface Spawned {
 
 export function spawn(plan: SpawnPlan): Spawned {
   const dedicated = plan.transport === 'dedicated';
-  const child = execa(plan.file, plan.args, {
+  const created: ChildProcess[] = [];
+  const note = (message: unknown): void => void created.push((message as { process: ChildProcess }).process);
+  subscribe('child_process', note);
+  try {
+    return spawned(start(plan, dedicated), dedicated);
+  } catch (error) {
+    return stillborn(created, error as Error);
+  } finally {
+    unsubscribe('child_process', note);
+  }
+}
+
+function start(plan: SpawnPlan, dedicated: boolean) {
+  return execa(plan.file, plan.args, {
     cwd: plan.cwd,
     env: plan.env,
     extendEnv: false,
@@ -44,6 +59,18 @@ export function spawn(plan: SpawnPlan): Spawned {
     reject: false,
     windowsHide: true,
   });
+}
+
+/** Without descriptors Node makes a child that has no streams; execa throws over that, and nobody would hear the child's `error`. */
+function stillborn(created: readonly ChildProcess[], thrown: Error): Spawned {
+  const ended = new Promise<RawExit>((resolve) => {
+    for (const child of created) child.on('error', (error) => resolve({ kind: 'not-spawned', error }));
+    if (created.length === 0) resolve({ kind: 'not-spawned', error: thrown });
+  });
+  return { pid: null, channel: null, stdout: null, stderr: null, ended, release() {} };
+}
+
+function spawned(child: ReturnType<typeof start>, dedicated: boolean): Spawned {
   const pid = child.pid ?? null;
   const ended = new Promise<RawExit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ kind: 'exited', code, signal }));
@@ -58,7 +85,7 @@ export function spawn(plan: SpawnPlan): Spawned {
   };
   if (pid === null) return { pid, channel: null, stdout: null, stderr: null, ended, release };
   const own = child.stdio[CHANNEL_FD] as Duplex | undefined;
-  const channel = dedicated ? { readable: own!, writable: own! } : { readable: child.stdout!, writable: child.stdin! };
+  const channel = dedicated ? { readable: own!, writable: own! } : { readable: child.stdout, writable: child.stdin! };
   return { pid, channel, stdout: dedicated ? child.stdout : null, stderr: child.stderr, ended, release };
 }
 
