@@ -1,7 +1,7 @@
 /** From what was seen of a child to how its life is recorded. Pure. */
 import type { Release } from '../catalog/release.ts';
 import { HandshakeError, StartFailedError, StartTimeoutError, type ChameleonError } from '../errors.ts';
-import { causeOfDeath, type RawExit } from '../process/exit.ts';
+import { causeOfDeath, isShortage, type RawExit } from '../process/exit.ts';
 import { redact } from '../process/redact.ts';
 import type { PendingCall } from '../rpc/channel.ts';
 import type { ExitFacts } from '../types.ts';
@@ -47,7 +47,7 @@ export function endOf(seen: Seen): InstanceEnd {
     stderrTail: redact(seen.stderrTail),
     inFlight,
   };
-  if (neverReady) return { kind: 'start-failed', exit, unanswered, error: startError(seen, exit) };
+  if (neverReady) return { kind: 'start-failed', exit, unanswered, error: startError(seen, exit), isShortage: isShortage(raw) };
   if (verdict.cause === 'stopped' || verdict.cause === 'drain-timeout') return { kind: 'stopped', exit, unanswered };
   return { kind: verdict.cause === 'unresponsive' ? 'unresponsive' : 'crashed', exit, unanswered };
 }

@@ -8,7 +8,8 @@ export type InstanceEnd =
   | { kind: 'stopped'; exit: ExitFacts; unanswered: PendingCall[] }
   | { kind: 'crashed'; exit: ExitFacts; unanswered: PendingCall[] }
   | { kind: 'unresponsive'; exit: ExitFacts; unanswered: PendingCall[] }
-  | { kind: 'start-failed'; exit: ExitFacts; unanswered: PendingCall[]; error: ChameleonError };
+  /** `isShortage`: the system had no room for it. */
+  | { kind: 'start-failed'; exit: ExitFacts; unanswered: PendingCall[]; error: ChameleonError; isShortage: boolean };
 
 /** What a child said of itself when it became ready. */
 export interface Readiness {

@@ -4,6 +4,11 @@ import type { ExitCause } from '../types.ts';
 /** How the operating system says that it ended, or that it never began. */
 export type RawExit = { kind: 'exited'; code: number | null; signal: string | null } | { kind: 'not-spawned'; error: NodeJS.ErrnoException };
 
+/** It was not spawned for want of processes, descriptors or memory: that says nothing of what was to be run. */
+export function isShortage(exit: RawExit): boolean {
+  return exit.kind === 'not-spawned' && ['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'].includes(exit.error.code ?? '');
+}
+
 /** What the runner writes to stderr before it dies of the plugin's fault. */
 const UNCAUGHT = '[chameleon] uncaught exception: ';
 const UNHANDLED = '[chameleon] unhandled rejection: ';

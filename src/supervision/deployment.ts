@@ -21,7 +21,7 @@ import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import type { Call } from './call.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { RestartPolicy } from './restart-policy.ts';
+import { RestartPolicy, type RestartDecision } from './restart-policy.ts';
 import { versionStatus } from './status.ts';
 
 export interface DeploymentOptions {
@@ -219,21 +219,26 @@ export class Deployment {
 
   #restart(end: InstanceEnd): void {
     if (this.#state.kind === 'failed' || this.#starting) return;
-    if (end.kind !== 'start-failed') return this.#another(end.exit.uptimeMs, this.#down(end.exit.cause), end.exit.code === EXIT_FATAL);
+    const isFatal = end.exit.code === EXIT_FATAL;
+    if (end.kind !== 'start-failed') return this.#another(this.#decide(end.exit.uptimeMs, isFatal), this.#down(end.exit.cause));
     if (this.#state.kind === 'running') {
       // A warm replacement that did not come up: the instance that it was for serves on, and another one is tried.
       this.#restartTimer = setTimeout(() => this.#launch(), this.options.restart.maxBackoffMs);
       return;
     }
     this.#ready.reject(end.error);
+    const isOver = (this.#setup.once && this.#state.kind === 'starting') || isFatal || end.error.code === 'ERR_HANDSHAKE';
     // However long it tried, a failed start was no life.
-    this.#another(0, end.error, this.#setup.once || end.exit.code === EXIT_FATAL || end.error.code === 'ERR_HANDSHAKE');
+    this.#another(end.isShortage && !isOver ? this.#restarts.postpone() : this.#decide(0, isOver), end.error);
   }
 
-  /** Starts the next instance when the policy says so, or gives up with `error`. */
-  #another(uptimeMs: number, error: ChameleonError, fatal: boolean): void {
+  #decide(uptimeMs: number, isOver: boolean): RestartDecision {
+    return isOver ? { kind: 'give-up' } : this.#restarts.next(performance.now(), uptimeMs);
+  }
+
+  /** Starts the next instance when that was decided, or gives up with `error`. */
+  #another(decision: RestartDecision, error: ChameleonError): void {
     const { name: plugin, version } = this.release;
-    const decision = fatal ? ({ kind: 'give-up' } as const) : this.#restarts.next(performance.now(), uptimeMs);
     if (decision.kind === 'give-up') {
       this.#state = { kind: 'failed', error };
       this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });
@@ -258,7 +263,7 @@ export class Deployment {
     this.#tainted.add(instance);
     this.dispatcher.pause();
     this.#state = { kind: 'restarting' };
-    if (!this.#starting) this.#another(instance.status().uptimeMs, this.#down('cancel-ignored'), false);
+    if (!this.#starting) this.#another(this.#decide(instance.status().uptimeMs, false), this.#down('cancel-ignored'));
     const limit = setTimeout(() => this.#killTainted(instance), this.options.stopTimeoutMs);
     void instance.done.then(() => clearTimeout(limit));
     this.#endTainted(instance);

@@ -36,6 +36,16 @@ export class RestartPolicy {
     if (this.#recent.add(now)) return { kind: 'give-up' };
     this.#restarts++;
     this.#shortLives = uptimeMs >= LIFE_MS ? 0 : this.#shortLives + 1;
-    return { kind: 'restart', delayMs: this.#shortLives === 0 ? 0 : exponentialDelay(this.#shortLives, this.#options, this.#random) };
+    return { kind: 'restart', delayMs: this.#shortLives === 0 ? 0 : this.#delay() };
+  }
+
+  /** The system had no room for an instance: that is not held against the plugin, and is tried until there is. */
+  postpone(): RestartDecision {
+    this.#shortLives++;
+    return { kind: 'restart', delayMs: this.#delay() };
+  }
+
+  #delay(): number {
+    return exponentialDelay(this.#shortLives, this.#options, this.#random);
   }
 }
