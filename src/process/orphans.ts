@@ -9,33 +9,38 @@ import { kill } from './terminate.ts';
 
 /** A new marker: `<our pid>-<our start time>-<uuid>`. The start time tells us from a later process of the same pid. */
 export async function newMarker(): Promise<string> {
-  return `${process.pid}-${(await startTime(process.pid)) ?? 0}-${randomUUID()}`;
+  ours ??= await startTime(process.pid).catch(() => null);
+  return `${process.pid}-${ours ?? 0}-${randomUUID()}`;
 }
+
+/** Asked once: when descriptors have run out it could not be told, and a child marked without it would pass for an orphan. */
+let ours: string | null = null;
 
 /** Kills every process whose supervisor is gone; returns their pids. */
 export async function sweepOrphans(): Promise<number[]> {
   const swept: number[] = [];
-  const ours = await pidNamespace('self');
+  const namespace = await pidNamespace('self');
   for (const { pid, marker } of await processesMarked(() => true)) {
     const [owner, started] = marker.split('-');
     if (owner === undefined || started === undefined || !/^[0-9]+$/.test(owner)) continue;
-    if ((await startTime(Number(owner))) === started) continue;
+    if ((await startTime(Number(owner)).catch(() => started)) === started) continue;
     // Seen from outside a container its supervisor's pid means nothing to us, so what lives in it is not ours to judge.
-    if (ours === null || (await pidNamespace(pid)) !== ours) continue;
+    if (namespace === null || (await pidNamespace(pid)) !== namespace) continue;
     kill(pid);
     swept.push(pid);
   }
   return swept;
 }
 
-/** Null for a process that is gone, also when nobody has reaped it: a zombie supervises nothing. */
+/** Null for a process that is gone, also when nobody has reaped it: a zombie supervises nothing. Rejects when it cannot be told. */
 async function startTime(pid: number): Promise<string | null> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
     // The name, in parentheses, may hold anything; the fields after it are plain, the state first. Field 22 is the start time.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
-  } catch {
+  } catch (error) {
+    if (['EMFILE', 'ENFILE', 'ENOMEM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     return null;
   }
 }
