@@ -2,11 +2,9 @@
  * Ending a child and all that it started: signal the group, then the tree, then whatever still carries the marker.
  * Owns signals; how long each rung of the ladder may take is the caller's.
  */
-import { access, constants } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import treeKill from 'tree-kill';
-import { processesMarked } from '../protocol/marker.ts';
+import { processesMarked, readProcesses } from '../protocol/marker.ts';
 
 const killTree = promisify((pid: number, signal: string, done: (error?: Error) => void) => treeKill(pid, signal, done));
 const TREE_KILL_LIMIT_MS = 500;
@@ -24,17 +22,24 @@ export function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): boolean
 
 /**
  * SIGKILL for a living child and everything below it. The tree goes first: once the child is dead, nobody can tell whose
- * children were its own. tree-kill needs `ps` and throws where there is none, so there it is left out.
+ * children were its own. On Linux it is read from /proc: tree-kill starts a `ps` for every process that it finds, which a large tree
+ * turns into a storm, and a host without descriptors into an exception that nobody can catch.
  */
 export async function killHard(pid: number): Promise<void> {
-  if (await hasPs()) {
-    const limit = AbortSignal.timeout(TREE_KILL_LIMIT_MS);
-    await Promise.race([
-      killTree(pid, 'SIGKILL').catch(() => {}),
-      new Promise<void>((resolve) => limit.addEventListener('abort', () => resolve(), { once: true })),
-    ]);
-  }
+  const tree = process.platform === 'linux' ? killBelow(pid) : killTree(pid, 'SIGKILL').catch(() => {});
+  const limit = AbortSignal.timeout(TREE_KILL_LIMIT_MS);
+  await Promise.race([tree, new Promise<void>((resolve) => limit.addEventListener('abort', () => resolve(), { once: true }))]);
   signalGroup(pid, 'SIGKILL');
+}
+
+async function killBelow(root: number): Promise<void> {
+  const children = new Map<number, number[]>();
+  await readProcesses('stat', (pid, stat) => {
+    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+    children.set(parent, [...(children.get(parent) ?? []), pid]);
+  });
+  const below = (pid: number): number[] => (children.get(pid) ?? []).flatMap((child) => [child, ...below(child)]);
+  for (const pid of below(root)) kill(pid);
 }
 
 /** After the child's exit: ends what it left behind, in its group or out of it; again while there are new ones, for they may fork. */
@@ -54,22 +59,4 @@ export function kill(pid: number): void {
   } catch {
     // It is gone already, which is what was wanted.
   }
-}
-
-let ps: Promise<boolean> | null = null;
-
-function hasPs(): Promise<boolean> {
-  ps ??= (async () => {
-    if (process.platform === 'win32') return true;
-    for (const dir of (process.env.PATH ?? '').split(delimiter)) {
-      try {
-        await access(join(dir, 'ps'), constants.X_OK);
-        return true;
-      } catch {
-        // Not in this folder.
-      }
-    }
-    return false;
-  })();
-  return ps;
 }

@@ -13,20 +13,25 @@ export interface MarkedProcess {
 
 /** The living processes whose marker `match` accepts; zombies and processes of other users are not among them. */
 export async function processesMarked(match: (marker: string) => boolean): Promise<MarkedProcess[]> {
-  if (process.platform !== 'linux') return [];
+  const found: MarkedProcess[] = [];
+  await readProcesses('environ', (pid, environment) => {
+    const marker = markerIn(environment);
+    if (marker !== null && match(marker)) found.push({ pid, marker });
+  });
+  return found;
+}
+
+/** Hands over this file of every process; an empty text where a process has ended, or is another user's. Of a zombie `environ` is empty. */
+export async function readProcesses(file: 'environ' | 'stat', see: (pid: number, text: string) => void): Promise<void> {
+  if (process.platform !== 'linux') return;
   const { readdir, readFile } = await import('node:fs/promises');
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^[0-9]+$/.test(name));
-  const found: MarkedProcess[] = [];
   const read = async (): Promise<void> => {
     for (let pid = pids.pop(); pid !== undefined; pid = pids.pop()) {
-      // A process may end, or be another user's: then it has no environment for us. A zombie's is empty.
-      const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-      const marker = markerIn(environment);
-      if (marker !== null && match(marker)) found.push({ pid: Number(pid), marker });
+      see(Number(pid), await readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => ''));
     }
   };
   await Promise.all(Array.from({ length: READERS }, read));
-  return found;
 }
 
 function markerIn(environment: string): string | null {
