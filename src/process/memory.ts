@@ -6,7 +6,8 @@ const PAGE_BYTES = 4096;
 export async function residentBytes(pid: number): Promise<number | null> {
   try {
     const pages = Number((await readFile(`/proc/${pid}/statm`, 'latin1')).split(' ')[1]);
-    return Number.isFinite(pages) ? pages * PAGE_BYTES : null;
+    // One that is ending has let go of its memory: that says nothing of what it had.
+    return pages > 0 ? pages * PAGE_BYTES : null;
   } catch {
     return null;
   }
