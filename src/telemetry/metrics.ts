@@ -1,12 +1,17 @@
 /**
  * Counts and histograms by plugin, version and method. Sees only calls that are over; gauges are the supervisor's.
- * Names come from callers, so a method that the plugin does not have is counted under one name.
+ *
+ * 1. Names come from callers: a method that the plugin does not have is counted under one name, and so is whatever is over `MAX_METHODS`.
+ * 2. Of each plugin the `MAX_VERSIONS` versions are kept whose first call came last.
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { Telemetry } from '../events.ts';
 import type { Distribution, MethodMetrics } from '../types.ts';
 
 const UNKNOWN_METHOD = '(unknown)';
+/** As many as a plugin may have. While it has not been ready, any name may be one. */
+const MAX_METHODS = 1_000;
+const MAX_VERSIONS = 20;
 /** Microseconds up to an hour, within 1 %: about 26 KiB each. */
 const RANGE = { lowest: 1, highest: 3_600_000_000, figures: 2 } as const;
 const MICROS = 1000;
@@ -55,7 +60,8 @@ export class Metrics implements Telemetry {
   #tally(plugin: string, version: string, method: string): Tally {
     const versions = entry(this.#tallies, plugin, () => new Map<string, Map<string, Tally>>());
     const methods = entry(versions, version, () => new Map<string, Tally>());
-    return entry(methods, method, newTally);
+    if (versions.size > MAX_VERSIONS) versions.delete(versions.keys().next().value!);
+    return entry(methods, methods.size < MAX_METHODS || methods.has(method) ? method : UNKNOWN_METHOD, newTally);
   }
 }
 
