@@ -1,0 +1,105 @@
+/** Hung, slow and held up are told apart: who is killed for silence, who is not, and what is said of either. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import type { PluginCrashedError } from '../../src/index.ts';
+import { Invariants } from '../helpers/invariants.ts';
+import { rejection } from '../helpers/rejection.ts';
+import { fixtures, useSupervisors } from '../helpers/supervise.ts';
+import { until } from '../helpers/until.ts';
+
+const supervise = useSupervisors();
+
+test('a loop that is blocked for 2.5 s and recovers is not killed, and its delay explains what callers saw', async () => {
+  const watched = await supervise.fixture('worker');
+  const { supervisor } = watched;
+  const check = await Invariants.begin(watched, 'under load');
+  const { pid } = supervisor.status('worker');
+  const delayMs = (): number => supervisor.status('worker').versions[0]!.instances[0]!.eventLoopDelayMs ?? 0;
+  let worst = 0;
+  const blocked = supervisor.call('worker', 'block', [2_500]);
+  const behind = supervisor.call('worker', 'pid');
+  expect(await blocked).toBe(pid);
+  expect(await behind).toBe(pid);
+  await until('the delay is in the status', () => (worst = Math.max(worst, delayMs())) > 1_000, 5_000);
+  expect(worst).toBeGreaterThan(1_000);
+  expect(supervisor.status('worker')).toMatchObject({ pid, restarts: 0 });
+  // Reported is the worst since the ping before, so that it goes as it came.
+  await until('the delay has passed', () => delayMs() < 500, 5_000);
+  await check.end({ faults: 0 });
+});
+
+test('a plugin that only has much to do answers its pings, however long that goes on', async () => {
+  const watched = await supervise.fixture('worker', { liveness: { intervalMs: 50, timeoutMs: 400 } });
+  const { supervisor } = watched;
+  const check = await Invariants.begin(watched);
+  const { pid } = supervisor.status('worker');
+  const begun = performance.now();
+  // Slices of 20 ms without a pause between them: each is a call, and pings come in between.
+  const pids = await Promise.all(Array.from({ length: 90 }, () => supervisor.call('worker', 'block', [20])));
+  expect(performance.now() - begun).toBeGreaterThan(1_700);
+  expect(new Set(pids)).toEqual(new Set([pid]));
+  await check.end({ faults: 0 });
+});
+
+test('time in which the supervisor itself stood still is not held against its children', async () => {
+  const watched = await supervise.fixture('worker', { liveness: { intervalMs: 100, timeoutMs: 600 } });
+  const { supervisor } = watched;
+  const { pid } = supervisor.status('worker');
+  for (let round = 0; round < 3; round++) {
+    const pinged = performance.now() + 150;
+    await until('a ping is under way', () => performance.now() > pinged);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+    expect(await supervisor.call('worker', 'pid')).toBe(pid);
+  }
+  expect(watched.events.filter(({ kind }) => kind === 'instance-crashed')).toEqual([]);
+});
+
+test('a supervisor that was stopped with SIGSTOP, as a laptop that sleeps, goes on with the children that it had', async () => {
+  const program = `
+    import { createSupervisor } from ${JSON.stringify(pathToFileURL(join(fixtures, '../../../dist/src/index.js')).href)};
+    const supervisor = await createSupervisor({ defaults: { liveness: { intervalMs: 100, timeoutMs: 600 } } });
+    const crashes = [];
+    supervisor.on('instance-crashed', ({ exit }) => crashes.push(exit.cause));
+    await supervisor.load(${JSON.stringify(join(fixtures, 'worker'))});
+    const before = await supervisor.call('worker', 'pid');
+    console.log('asleep');
+    process.once('SIGUSR2', async () => {
+      const after = await supervisor.call('worker', 'pid');
+      console.log(JSON.stringify({ same: before === after, crashes }));
+      await supervisor.close();
+      process.exit();
+    });
+    setInterval(() => {}, 1000);`;
+  const host = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void host.kill('SIGKILL'));
+  const lines = createInterface({ input: host.stdout })[Symbol.asyncIterator]();
+  expect(await lines.next()).toMatchObject({ value: 'asleep' });
+  host.kill('SIGSTOP');
+  const wake = performance.now() + 2_000;
+  await until('two seconds have passed', () => performance.now() > wake);
+  host.kill('SIGCONT');
+  const judged = performance.now() + 1_500;
+  await until('it has had time to judge', () => performance.now() > judged);
+  host.kill('SIGUSR2');
+  const { value } = await lines.next();
+  expect(JSON.parse(value as string)).toEqual({ same: true, crashes: [] });
+  await once(host, 'exit');
+});
+
+test('a hang that is killed names the call that was running, in the error and in the event', async () => {
+  const watched = await supervise.fixture('worker', { liveness: { intervalMs: 100, timeoutMs: 400 } });
+  const { supervisor } = watched;
+  const check = await Invariants.begin(watched, 'under load');
+  const crashed = once(supervisor, 'instance-crashed');
+  const hung = await rejection<PluginCrashedError>(supervisor.call('worker', 'block', [60_000]));
+  const [{ exit }] = (await crashed) as [{ exit: PluginCrashedError['exit'] }];
+  const named = /^no sign of life for \d+ ms, running block \(call \d+\)$/;
+  expect(hung.message).toContain('running block');
+  for (const facts of [hung.exit, exit])
+    expect(facts).toMatchObject({ cause: 'unresponsive', detail: expect.stringMatching(named), inFlight: [{ method: 'block' }] });
+  await check.end({ faults: 1 });
+});
