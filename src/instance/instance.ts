@@ -65,6 +65,8 @@ export class Instance {
   #state: State = { kind: 'starting' };
   #fault: StartFault | null = null;
   #startTimer: NodeJS.Timeout | null = null;
+  /** The process has ended; what is read of it now are its last words. */
+  #hasExited = false;
   #liveness: Liveness | null = null;
   #memoryWasHigh = false;
   #usage: PingResult = {};
@@ -170,7 +172,7 @@ export class Instance {
       (answer) => {
         const greeting = readGreeting(answer, release);
         if (greeting.kind === 'refused') this.#failStart({ kind: 'handshake', phase: 'handshake', message: greeting.reason });
-        else if (this.#state.kind === 'starting') this.#becomeReady(channel, greeting.runtime, greeting.methods);
+        else if (this.#state.kind === 'starting' && !this.#hasExited) this.#becomeReady(channel, greeting.runtime, greeting.methods);
       },
       (error: Error) => {
         const fault = readRefusal(error, this.#child.channel?.readable.destroyed === false);
@@ -241,6 +243,7 @@ export class Instance {
 
   /** Everything that follows the child's exit, in this order: its last words, its calls, its leftovers. */
   async #finish(raw: RawExit): Promise<void> {
+    this.#hasExited = true;
     clearTimeout(this.#startTimer ?? undefined);
     this.#liveness?.stop();
     const pipes = [this.#child.channel?.readable, this.#child.stdout, this.#child.stderr].filter((pipe) => pipe !== null && pipe !== undefined);
