@@ -2,26 +2,32 @@
  * When things are too many: sliding windows over monotonic milliseconds that the caller gives. They count and judge; what follows
  * from the judgement is decided elsewhere (breaker, restart policy).
  *
- * 1. Nothing is allocated after construction.
+ * 1. Memory is that of the events in the window, however large the limit: who allows a billion restarts pays for those that happen.
  * 2. An event is in the window while it is younger than the interval; at exactly the interval it is out.
  */
 
-/** `limit` events within `intervalMs` are too many. Exact: it keeps the time of each of the last `limit` events. */
+const FIRST_RING = 16;
+
+/** `limit` events within `intervalMs` are too many. Exact: it keeps the time of each of the last `limit` events that are in the window. */
 export class EventWindow {
-  readonly #times: Float64Array;
+  readonly #limit: number;
   readonly #intervalMs: number;
+  /** A ring: the next event takes the place of the oldest. */
+  #times: Float64Array;
   #next = 0;
 
   constructor(limit: number, intervalMs: number) {
-    this.#times = new Float64Array(limit).fill(-Infinity);
+    this.#limit = limit;
     this.#intervalMs = intervalMs;
+    this.#times = new Float64Array(Math.min(limit, FIRST_RING)).fill(-Infinity);
   }
 
   /** Counts one event; true when it is the one too many. */
   add(now: number): boolean {
+    if (this.#times.length < this.#limit && this.#covers(this.#times[this.#next]!, now)) this.#grow();
     this.#times[this.#next] = now;
     this.#next = (this.#next + 1) % this.#times.length;
-    return this.#covers(this.#times[this.#next]!, now);
+    return this.#times.length === this.#limit && this.#covers(this.#times[this.#next]!, now);
   }
 
   count(now: number): number {
@@ -32,6 +38,15 @@ export class EventWindow {
 
   clear(): void {
     this.#times.fill(-Infinity);
+  }
+
+  /** The oldest first, so that the room made comes after the newest. */
+  #grow(): void {
+    const old = this.#times;
+    this.#times = new Float64Array(Math.min(this.#limit, 2 * old.length)).fill(-Infinity);
+    this.#times.set(old.subarray(this.#next));
+    this.#times.set(old.subarray(0, this.#next), old.length - this.#next);
+    this.#next = old.length;
   }
 
   #covers(time: number, now: number): boolean {
