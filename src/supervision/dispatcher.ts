@@ -164,6 +164,11 @@ export class Dispatcher implements Place {
   started(call: Call): void {
     const instance = this.#carrier;
     if (instance === null || this.#methods === null) throw new Error('a slot was given while there is no instance');
+    if (instance.state.kind === 'exited') {
+      // Whoever hears of its end first may call at once: that call is for the next one.
+      this.pause();
+      return this.#queue.requeue(call);
+    }
     // It waited, and meanwhile it was learned that it cannot be made.
     const refusal = this.#methods.has(call.method) ? this.poison.refusal(call) : this.#noSuchMethod(call);
     if (refusal !== null) {
