@@ -12,6 +12,7 @@ import type { Random } from './random.ts';
 import type { Verdict } from './verdict.ts';
 
 const TICK_MS = 20;
+const MAX_UNDER_WAY = 40;
 const HARM_TIMEOUT_MS = 4_000;
 const HOUR_MS = 3_600_000;
 const YEAR_MS = 365 * 24 * HOUR_MS;
@@ -69,17 +70,15 @@ export class Faults {
   }
 
   start(): void {
-    let last = performance.now();
-    let due = 0;
+    const [startedAt, before] = [performance.now(), this.total];
+    // What could not be injected is made up for: that a child was dead already, or its queue full, is no fault.
     this.#timer = setInterval(() => {
-      const now = performance.now();
-      due = Math.min(10, due + ((now - last) / 1000) * this.#options.faultsPerSecond);
-      last = now;
-      for (; due >= 1; due--) this.#inject();
+      const wanted = before + ((performance.now() - startedAt) / 1000) * this.#options.faultsPerSecond;
+      if (this.total + this.#underWay.size < wanted && this.#underWay.size < MAX_UNDER_WAY) this.#inject();
     }, TICK_MS);
   }
 
-  /** Injects no more, waits for those under way, and sets the clock right. */
+  /** Injects no more until it is started again, waits for those under way, and sets the clock right. */
   async stop(): Promise<void> {
     clearInterval(this.#timer ?? undefined);
     await Promise.all(this.#underWay);

@@ -2,7 +2,7 @@
 import { cpus } from 'node:os';
 import type { Ledger } from './ledger.ts';
 import type { Verdict } from './verdict.ts';
-import type { Held, Watch } from './watch.ts';
+import type { Rest, Watch } from './watch.ts';
 
 export interface Report {
   seed: number;
@@ -17,9 +17,10 @@ export interface Report {
   deathsByCause: Record<string, number>;
   attempts: { begun: number; retries: number };
   heapBytes: { first: number; last: number };
-  rssBytes: { first: number; last: number };
-  descriptors: { first: number; last: number; before: number; after: number };
-  handles: { before: number; after: number };
+  residentBytes: { first: number; last: number };
+  descriptors: { first: number; last: number };
+  handles: { first: number; last: number };
+  rests: Rest[];
   ownStalls: { worstMs: number; totalMs: number; excusedCalls: number };
   violations: Record<string, number>;
   examples: { violation: string; id: number | null; text: string; history: string[] }[];
@@ -41,12 +42,13 @@ export function examplesOf(verdict: Verdict, ledger: Ledger): Report['examples']
   return verdict.examples.map((example) => ({ ...example, history: example.id === null ? [] : ledger.history(example.id) }));
 }
 
-export function heldBy(watch: Watch, before: Held, after: Held): Pick<Report, 'heapBytes' | 'rssBytes' | 'descriptors' | 'handles'> {
+export function heldBy(watch: Watch): Pick<Report, 'heapBytes' | 'residentBytes' | 'descriptors' | 'handles' | 'rests'> {
   return {
-    heapBytes: watch.quarters('heapUsed'),
-    rssBytes: watch.quarters('rss'),
-    descriptors: { ...watch.quarters('descriptors'), before: before.descriptors, after: after.descriptors },
-    handles: { before: before.handles, after: after.handles },
+    heapBytes: watch.quarters('heapBytes'),
+    residentBytes: watch.quarters('residentBytes'),
+    descriptors: watch.quarters('descriptors'),
+    handles: watch.quarters('handles'),
+    rests: watch.rests,
   };
 }
 
@@ -66,13 +68,11 @@ export function tableOf(report: Report): string {
     ...indented(report.faultsByKind),
     ['deaths of children, by cause', number(Object.values(report.deathsByCause).reduce((sum, count) => sum + count, 0))],
     ...indented(report.deathsByCause),
-    ['heap after gc, least of first and last quarter', `${mib(report.heapBytes.first)}, ${mib(report.heapBytes.last)}`],
-    ['resident', `${mib(report.rssBytes.first)}, ${mib(report.rssBytes.last)}`],
-    [
-      'descriptors besides instances',
-      `${report.descriptors.first}, ${report.descriptors.last}; quiet: ${report.descriptors.before} before, ${report.descriptors.after} after`,
-    ],
-    ['handles besides instances, quiet', `${report.handles.before} before, ${report.handles.after} after`],
+    [`at rest ${report.rests.length} times, first and last quarter`, ''],
+    ['  heap after garbage collection', `${mib(report.heapBytes.first)}, ${mib(report.heapBytes.last)}`],
+    ['  resident', `${mib(report.residentBytes.first)}, ${mib(report.residentBytes.last)}`],
+    ['  descriptors besides those of instances', `${report.descriptors.first}, ${report.descriptors.last}`],
+    ['  handles besides those of instances', `${report.handles.first}, ${report.handles.last}`],
     [
       'own loop stood still',
       `${report.ownStalls.totalMs} ms in all, ${report.ownStalls.worstMs} ms at most; calls late for that alone: ${report.ownStalls.excusedCalls}`,

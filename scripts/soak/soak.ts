@@ -30,6 +30,9 @@ const FAULTS_PER_SECOND = 16;
 const HASTE = 1.25;
 const LAST_CALLS = 200;
 const SETTLE_MS = 20_000;
+/** Between rests. */
+const ROUND_MS = 15_000;
+const MAX_ROUNDS = 12;
 
 export class Soak {
   readonly #options: SoakOptions;
@@ -53,8 +56,8 @@ export class Soak {
     await Promise.all(targets.map((target) => supervisor.load(target.dirs[0])));
 
     const seconds = minutes * 60;
-    const callsPerSecond = Math.max(CALLS_PER_SECOND, (HASTE * (calls ?? 0)) / seconds);
-    const faultsPerSecond = Math.max(FAULTS_PER_SECOND, (HASTE * (wanted ?? 0)) / seconds);
+    const callsPerSecond = calls === null ? CALLS_PER_SECOND : (HASTE * calls) / seconds;
+    const faultsPerSecond = wanted === null ? FAULTS_PER_SECOND : (HASTE * wanted) / seconds;
     const traffic = new Traffic({ caller, ledger, targets, random: new Random(seed), callsPerSecond });
     const faults = new Faults({ supervisor, caller, ledger, targets, random: new Random(~seed), verdict: this.#verdict, faultsPerSecond });
     const sweep = setInterval(() => ledger.sweep(), SWEEP_MS);
@@ -64,17 +67,21 @@ export class Soak {
 
     const started = performance.now();
     const elapsed = (): number => performance.now() - started;
-    const progress = setInterval(() => this.#say(elapsed(), ledger, faults, watch, stalls), PROGRESS_MS);
-    watch.start(minutes);
-    traffic.start();
-    faults.start();
-    const isReached = (): boolean => ledger.records.count >= (calls ?? 0) && faults.total >= (wanted ?? 0);
+    const progress = setInterval(() => this.#say(elapsed(), ledger, faults, stalls), PROGRESS_MS);
+    watch.start();
     const hasGoal = calls !== null || wanted !== null;
-    await until(() => hasGoal && isReached(), minutes * 60_000);
+    const isReached = (): boolean => ledger.records.count >= (calls ?? 0) && faults.total >= (wanted ?? 0);
+    const isOver = (): boolean => elapsed() >= minutes * 60_000 || (hasGoal && isReached());
+    const roundMs = Math.max(ROUND_MS, (minutes * 60_000) / MAX_ROUNDS);
+    while (!isOver()) {
+      traffic.start();
+      faults.start();
+      await until(isOver, roundMs);
+      await Promise.all([faults.stop(), traffic.stop()]);
+      await until(() => ledger.open.size === 0, SETTLE_MS);
+      await watch.rest(before, ledger.records.count, faults.total);
+    }
     watch.stop();
-    await Promise.all([faults.stop(), traffic.stop()]);
-    await until(() => ledger.open.size === 0, SETTLE_MS);
-    const after = await watch.judgeQuiet(before);
     await this.#compareCounters(supervisor, ledger, targets);
     const durationMs = elapsed();
 
@@ -101,7 +108,7 @@ export class Soak {
       faultsByKind: descending(faults.counts),
       deathsByCause: descending(this.#deaths),
       attempts: attemptsOf(ledger),
-      ...heldBy(watch, before, after),
+      ...heldBy(watch),
       ownStalls: { worstMs: Math.round(stalls.worstMs), totalMs: Math.round(stalls.totalMs), excusedCalls: ledger.excused },
       violations: Object.fromEntries(this.#verdict.counts),
       examples: examplesOf(this.#verdict, ledger),
@@ -130,14 +137,14 @@ export class Soak {
     }
   }
 
-  #say(elapsedMs: number, ledger: Ledger, faults: Faults, watch: Watch, stalls: Stalls): void {
-    const { heapUsed = 0, rss = 0, descriptors = 0 } = watch.samples.at(-1) ?? {};
+  #say(elapsedMs: number, ledger: Ledger, faults: Faults, stalls: Stalls): void {
+    const { heapUsed, rss } = process.memoryUsage();
     const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
     const parts = [
       `${(elapsedMs / 1000).toFixed(0)} s`,
       `${ledger.records.count} calls, ${ledger.open.size} open`,
       `${faults.total} faults`,
-      `heap ${mib(heapUsed)} MiB, resident ${mib(rss)} MiB, ${descriptors} descriptors`,
+      `heap ${mib(heapUsed)} MiB, resident ${mib(rss)} MiB`,
       `worst stall ${stalls.worstMs.toFixed(0)} ms`,
       `${this.#verdict.total} violations`,
     ];

@@ -9,10 +9,10 @@ import type { Target } from './plugins.ts';
 import type { Random } from './random.ts';
 
 const TICK_MS = 10;
-/** After a stall no more than this is caught up with. */
-const CATCH_UP_MS = 200;
+/** What the closed loops and a stall leave behind is made up for, no more than this at a time. */
+const CATCH_UP_MS = 100;
 /** Beyond so many open calls the open loop skips, so that memory shows what the supervisor holds and not what we pile up. */
-const MAX_OPEN = 3_000;
+const MAX_OPEN = 1_500;
 const CLOSED_SHARE = 0.3;
 const THINK_MS = { least: 5, most: 35 };
 /** Of a closed loop's turn: thinking, and a call. */
@@ -31,7 +31,7 @@ export class Traffic {
   readonly #options: TrafficOptions;
   readonly #weights: Record<string, number>;
   readonly #text: string;
-  readonly #loops: Promise<void>[] = [];
+  #loops: Promise<void>[] = [];
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
@@ -44,24 +44,25 @@ export class Traffic {
   }
 
   start(): void {
-    const { targets, callsPerSecond } = this.#options;
-    let last = performance.now();
-    let due = 0;
+    const { ledger, targets, callsPerSecond } = this.#options;
+    this.#stopped = false;
+    const { open, records } = ledger;
+    const [startedAt, before] = [performance.now(), records.count];
     this.#timer = setInterval(() => {
-      const now = performance.now();
-      due += (Math.min(now - last, CATCH_UP_MS) / 1000) * callsPerSecond * (1 - CLOSED_SHARE);
-      last = now;
-      for (; due >= 1; due--) if (this.#options.ledger.open.size < MAX_OPEN) void this.one();
+      const wanted = before + ((performance.now() - startedAt) / 1000) * callsPerSecond;
+      const most = records.count + (CATCH_UP_MS / 1000) * callsPerSecond;
+      while (records.count < Math.min(wanted, most) && open.size < MAX_OPEN) void this.one();
     }, TICK_MS);
     const loops = Math.ceil((callsPerSecond * CLOSED_SHARE * TURN_MS) / 1000 / targets.length);
     for (const target of targets) for (let i = 0; i < loops; i++) this.#loops.push(this.#loop(target));
   }
 
-  /** Makes no more calls; those that are open go on. */
+  /** Makes no more calls until it is started again; those that are open go on. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer ?? undefined);
     await Promise.all(this.#loops);
+    this.#loops = [];
   }
 
   one(target = this.#anyTarget()): Promise<Settled> {

@@ -1,36 +1,37 @@
-/** What the supervisor's own process holds: memory, descriptors, handles, children. Sampled all the while, and judged at the end. */
+/** What the supervisor's own process holds: memory, descriptors, handles, children. Looked at whenever all is at rest, so that what
+ * leaks is told from what is under way. */
 import { readdirSync } from 'node:fs';
 import type { Supervisor } from '../../src/index.ts';
 import { processesMarked } from '../../src/protocol/marker.ts';
 import { until } from './until.ts';
 import type { Verdict } from './verdict.ts';
 
-const SAMPLES = 120;
-const MIN_PERIOD_MS = 1_000;
-const MAX_PERIOD_MS = 5_000;
+const LOOK_MS = 5_000;
 const GROWTH = 0.1;
-/** Less than this is noise: calls that are open while we look. */
-const SLACK_BYTES = 4 * 2 ** 20;
-const SLACK_DESCRIPTORS = 4;
+/** Less than this is noise. */
+const SLACK_BYTES = 2 * 2 ** 20;
 const GONE_MS = 6_000;
 const TOLERANCE = 2;
 /** Of one instance: two outputs and the channel; those, its process, and the timer of its liveness. */
 const INSTANCE = { descriptors: 3, handles: 5 };
 
-export interface Sample {
-  atMs: number;
-  heapUsed: number;
-  rss: number;
-  descriptors: number;
-}
-
+/** What is held besides what instances may hold. */
 export interface Held {
   descriptors: number;
   handles: number;
 }
 
+/** At rest: no call, no fault, one instance for each plugin; after a garbage collection. */
+export interface Rest extends Held {
+  atMs: number;
+  calls: number;
+  faults: number;
+  heapBytes: number;
+  residentBytes: number;
+}
+
 export class Watch {
-  readonly samples: Sample[] = [];
+  readonly rests: Rest[] = [];
   readonly #supervisor: Supervisor;
   readonly #verdict: Verdict;
   readonly #startedAt = performance.now();
@@ -53,26 +54,14 @@ export class Watch {
     });
   }
 
-  start(minutes: number): void {
-    const periodMs = Math.min(MAX_PERIOD_MS, Math.max(MIN_PERIOD_MS, (minutes * 60_000) / SAMPLES));
-    this.#timer = setInterval(() => {
-      this.samples.push(this.sample());
-      void this.#lookForOrphans();
-    }, periodMs);
+  start(): void {
+    this.#timer = setInterval(() => void this.#lookForOrphans(), LOOK_MS);
   }
 
   stop(): void {
     clearInterval(this.#timer ?? undefined);
   }
 
-  sample(): Sample {
-    collectGarbage();
-    const { heapUsed, rss } = process.memoryUsage();
-    const descriptors = this.held().descriptors;
-    return { atMs: Math.round(performance.now() - this.#startedAt), heapUsed, rss, descriptors };
-  }
-
-  /** Without what instances may hold. */
   held(): Held {
     const instances = this.#instances().length;
     return {
@@ -81,34 +70,27 @@ export class Watch {
     };
   }
 
-  /**
-   * The lowest of the first quarter and of the last one: what is held by calls and children that are under way comes and goes, and what
-   * leaks is still there at the best of times.
-   */
-  quarters(of: 'heapUsed' | 'rss' | 'descriptors'): { first: number; last: number } {
-    const quarter = Math.max(1, Math.floor(this.samples.length / 4));
-    const values = this.samples.map((sample) => sample[of]);
-    return { first: Math.min(...values.slice(0, quarter)), last: Math.min(...values.slice(-quarter)) };
+  /** Medians of the first quarter of the rests and of the last one. */
+  quarters(of: 'heapBytes' | 'residentBytes' | 'descriptors' | 'handles'): { first: number; last: number } {
+    const quarter = Math.ceil(this.rests.length / 4);
+    const values = this.rests.map((rest) => rest[of]);
+    return { first: median(values.slice(0, quarter)), last: median(values.slice(-quarter)) };
   }
 
   judgeTrend(): void {
-    const heap = this.quarters('heapUsed');
-    if (heap.last > heap.first * (1 + GROWTH) + SLACK_BYTES)
-      this.#verdict.add('memory grows', null, `heap of ${heap.first} bytes, then ${heap.last}`);
-    const descriptors = this.quarters('descriptors');
-    if (descriptors.last > descriptors.first + SLACK_DESCRIPTORS)
-      this.#verdict.add('descriptors grow', null, `${descriptors.first}, then ${descriptors.last}`);
+    const { first, last } = this.quarters('heapBytes');
+    if (last > first * (1 + GROWTH) + SLACK_BYTES) this.#verdict.add('memory grows', null, `heap of ${first} bytes, then ${last}`);
   }
 
-  /** Waits until all is quiet: one ready instance for each plugin, no call, and nothing held that was not held before. */
-  async judgeQuiet(baseline: Held): Promise<Held> {
+  /** Waits until all is at rest: one ready instance for each plugin, no call, and nothing held that was not held before. And writes it down. */
+  async rest(baseline: Held, calls: number, faults: number): Promise<void> {
     const gauges = (): string[] =>
       this.#supervisor.status().plugins.flatMap(({ name, versions }) => {
-        const calls = versions.reduce((sum, { inFlight, queued, queuedBytes }) => sum + inFlight + queued + queuedBytes, 0);
+        const held = versions.reduce((sum, { inFlight, queued, queuedBytes }) => sum + inFlight + queued + queuedBytes, 0);
         const states = versions.flatMap((version) => version.instances.map(({ state }) => state)).join();
-        return calls === 0 && versions.length === 1 && states === 'ready'
+        return held === 0 && versions.length === 1 && states === 'ready'
           ? []
-          : [`${name}: ${versions.length} versions, ${states}, ${calls} in calls and bytes`];
+          : [`${name}: ${versions.length} versions, ${states}, ${held} in calls and bytes`];
       });
     if (!(await until(() => gauges().length === 0, 20_000))) for (const text of gauges()) this.#verdict.add('gauges not zero', null, text);
     const isBack = (key: keyof Held): boolean => this.held()[key] <= baseline[key] + TOLERANCE;
@@ -117,8 +99,10 @@ export class Watch {
       ['handles', 'handles grow'],
     ] as const)
       if (!(await until(() => isBack(key), 10_000)))
-        this.#verdict.add(violation, null, `${this.held()[key]} when quiet, ${baseline[key]} before: ${tally(resources())}`);
-    return this.held();
+        this.#verdict.add(violation, null, `${this.held()[key]} at rest, ${baseline[key]} before: ${tally(resources())}`);
+    collectGarbage();
+    const { heapUsed: heapBytes, rss: residentBytes } = process.memoryUsage();
+    this.rests.push({ atMs: Math.round(performance.now() - this.#startedAt), calls, faults, heapBytes, residentBytes, ...this.held() });
   }
 
   /** After the supervisor was closed and all of ours is stopped: nothing of it keeps this process alive. */
@@ -166,3 +150,5 @@ function collectGarbage(): void {
   if (typeof globalThis.gc !== 'function') throw new Error('run it with --expose-gc, as `npm run soak` does');
   globalThis.gc();
 }
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
