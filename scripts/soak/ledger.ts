@@ -131,7 +131,10 @@ export class Ledger {
       else
         this.#verdict.add('settled late', id, `${Math.round(late)} ms after its deadline, of which our loop stood still for ${Math.round(stalled)}`);
     }
-    if (neverRan && records.begun[id] !== 0 && !this.#isIdempotent(id)) this.#verdict.add('ran though refused', id, label);
+    if (neverRan && !this.#isIdempotent(id)) {
+      records.refused[id] = 1;
+      if (records.begun[id] !== 0) this.#verdict.add('ran though refused', id, label);
+    }
     if (told === null) return;
     records.told[id] = told;
     if (records.begun[id] === 0) this.#verdict.add('wrong answer', id, 'an answer to a call that the plugin never began');
@@ -171,6 +174,7 @@ export class Ledger {
     const attempt = 1 << Number(attemptText);
     const isAgain = this.#isIdempotent(id) ? (records.begun[id]! & attempt) !== 0 : records.begun[id] !== 0;
     if (isAgain) this.#verdict.add('ran twice', id, `attempt ${attemptText} began in ${pid}, and it had begun before`);
+    if (records.refused[id] === 1) this.#verdict.add('ran though refused', id, `it began after that, in ${pid}`);
     records.begun[id]! |= attempt;
     this.onBegin(id);
   }

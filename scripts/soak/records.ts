@@ -16,6 +16,8 @@ export class Records {
   method = new Uint8Array(FIRST_CAPACITY);
   outcome = new Uint8Array(FIRST_CAPACITY);
   settlements = new Uint8Array(FIRST_CAPACITY);
+  /** 1 where the caller was told that it did not run. */
+  refused = new Uint8Array(FIRST_CAPACITY);
   /** A bit for each attempt that the plugin began. */
   begun = new Uint16Array(FIRST_CAPACITY);
   /** What the plugin wrote down last as its result, and what the caller was told. */
