@@ -103,7 +103,7 @@ describe('an end that was asked for is told as well', () => {
     const watched = await mortal();
     const { pid } = watched.supervisor.status('mortal');
     await watched.supervisor.unload('mortal');
-    const [stopped] = watched.events.filter((event) => event.kind === 'instance-stopped');
+    const stopped = watched.events.find((event) => event.kind === 'instance-stopped');
     expectFacts(stopped!.exit, { cause: 'stopped', pid: pid!, words: null });
     expect(stopped!.exit).toMatchObject({ code: 0, signal: null, inFlight: [] });
   });
@@ -113,7 +113,7 @@ describe('an end that was asked for is told as well', () => {
     const cut = rejection(watched.supervisor.call('mortal', 'hang'));
     await until('it is in flight', () => watched.supervisor.status('mortal').inFlight === 1);
     await watched.supervisor.unload('mortal');
-    const [stopped] = watched.events.filter((event) => event.kind === 'instance-stopped');
+    const stopped = watched.events.find((event) => event.kind === 'instance-stopped');
     expectFacts(stopped!.exit, { cause: 'drain-timeout', words: null });
     expect(await cut).toMatchObject({ code: 'ERR_PLUGIN_CRASHED', exit: { cause: 'drain-timeout', inFlight: [{ method: 'hang' }] } });
   });

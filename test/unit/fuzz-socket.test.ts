@@ -116,7 +116,7 @@ describe('F58: the control socket', () => {
     await bench.serve();
     const { connection, received } = await bench.open();
     connection.setNoDelay(true);
-    const texts = [1, 2, 3].map((id) => `${request(id, 'call', { plugin: 'a', method: 'echo', args: ['世界 🦎'] })}`);
+    const texts = [1, 2, 3].map((id) => request(id, 'call', { plugin: 'a', method: 'echo', args: ['世界 🦎'] }));
     for (const byte of Buffer.from(texts.join(''))) await new Promise((sent) => connection.write(Buffer.of(byte), sent));
     await until('three answers', () => received().split('\n').length === 4);
     expect(received()).toBe([1, 2, 3].map((id) => `{"id":${id},"result":"世界 🦎"}\n`).join(''));
