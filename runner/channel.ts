@@ -108,7 +108,8 @@ export class Channel {
     if (this.#batch === '' || this.#closed) return;
     const batch = this.#batch;
     this.#batch = '';
-    this.#socket.write(batch);
+    // Text of one byte a character, which most of it is, is copied; other text is transcoded.
+    this.#socket.write(batch, Buffer.byteLength(batch) === batch.length ? 'latin1' : 'utf8');
     // The return value of write() is about what was given, not about what is left after the attempt it makes at once.
     if (!this.#blocked && this.#socket.writableLength >= this.#socket.writableHighWaterMark) {
       this.#blocked = true;

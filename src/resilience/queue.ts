@@ -1,6 +1,7 @@
 /**
- * Bounded admission: p-queue grants the slots, this decides who may wait for one. What an item is and when its work is over is the
- * caller's; so are deadlines, as p-queue's own `timeout` would free a slot while its work runs on.
+ * Bounded admission: p-queue grants the slots, this decides who may wait for one. A slot that was granted is kept, and serves one item
+ * after the other: a task of p-queue costs more than a call. What an item is and when its work is over is the caller's; so are
+ * deadlines, as p-queue's own `timeout` would free a slot while its work runs on.
  *
  * 1. Never more than `concurrency` items are between `start` and `release`.
  * 2. At most `maxQueue` items wait that no free slot is coming for; a free slot starts an item even when `maxQueue` is 0.
@@ -9,7 +10,7 @@
  * 5. An item is started at most once per admission, and never after `remove` or `takeWaiting` returned it.
  */
 import PQueue from 'p-queue';
-import { type Admission, type Placing, WaitingList } from './waiting-list.ts';
+import { type Admission, WaitingList } from './waiting-list.ts';
 
 export interface QueueItem {
   /** Size of what it keeps in memory until it is sent. */
@@ -41,21 +42,21 @@ export interface QueueLimits {
 
 export class CallQueue<T extends QueueItem> {
   readonly #limits: QueueLimits;
-  readonly #slots: PQueue<WaitingList<T>, Placing<T>>;
+  readonly #slots: PQueue;
   readonly #list = new WaitingList<T>();
   /** Of each item that waits or runs. */
   readonly #admissions = new Map<T, Admission<T>>();
   #heldBytes = 0;
+  /** Slots that were granted and have no item. */
+  #free = 0;
+  /** Slots that were released in this turn: they are free when what runs now has ended. */
+  #released = 0;
+  #paused = false;
   #idleWaiters: (() => void)[] = [];
 
   constructor(limits: QueueLimits) {
     this.#limits = limits;
-    const list = this.#list;
-    // p-queue makes its own list; this makes it take ours, through which waiting items can be placed and removed.
-    const queueClass = function () {
-      return list;
-    } as unknown as new () => WaitingList<T>;
-    this.#slots = new PQueue<WaitingList<T>, Placing<T>>({ concurrency: limits.concurrency, queueClass });
+    this.#slots = new PQueue({ concurrency: limits.concurrency });
   }
 
   get running(): number {
@@ -73,8 +74,8 @@ export class CallQueue<T extends QueueItem> {
   /** Null when accepted; the item may have been started already. */
   offer(item: T): Refusal | null {
     const { concurrency, maxQueue, maxQueueBytes } = this.#limits;
-    // p-queue gives a released slot away a few microtasks later, so an item may wait for a slot that is free.
-    const free = this.#slots.isPaused ? 0 : concurrency - this.running;
+    // A released slot is given away a microtask later, so an item may wait for a slot that is free.
+    const free = this.#paused ? 0 : concurrency - this.running;
     if (this.#list.size - free >= maxQueue) return 'maxQueue';
     if (this.#heldBytes > 0 && this.#heldBytes + item.bytes > maxQueueBytes) return 'maxQueueBytes';
     const { total } = this.#limits;
@@ -116,11 +117,12 @@ export class CallQueue<T extends QueueItem> {
 
   /** Starts nothing more until `resume`; offers wait within the bounds. */
   pause(): void {
-    this.#slots.pause();
+    this.#paused = true;
   }
 
   resume(): void {
-    this.#slots.start();
+    this.#paused = false;
+    this.#serve();
   }
 
   /** Resolves when nothing waits and nothing runs. */
@@ -130,29 +132,49 @@ export class CallQueue<T extends QueueItem> {
   }
 
   #admit(item: T, first: boolean): void {
-    const admission: Admission<T> = { item, first, waiting: false, heldBytes: item.bytes, free: null, run: null, before: null, after: null };
+    const admission: Admission<T> = { item, waiting: false, running: false, heldBytes: item.bytes, before: null, after: null };
     this.#admissions.set(item, admission);
     this.#hold(item.bytes);
-    // Of an item that is withdrawn this promise never settles: nothing refers to it then, and it is collected.
-    void this.#slots.add(() => this.#start(admission), { admission, id: '' });
+    this.#list.place(admission, first);
+    this.#serve();
   }
 
-  #start(admission: Admission<T>): Promise<void> {
-    return new Promise((free) => {
-      admission.free = free;
-      admission.item.start(() => {
-        this.#end(admission);
-        this.#settle();
-      });
+  /** Starts what waits, as far as there are slots. */
+  #serve(): void {
+    while (!this.#paused && this.#list.size > 0) {
+      if (this.#free > 0) this.#start(this.#list.shift()!);
+      else if (this.#slots.pending < this.#limits.concurrency) void this.#slots.add(this.#granted);
+      else return;
+    }
+  }
+
+  /** The task of a slot that is kept. */
+  readonly #granted = (): Promise<never> => {
+    this.#free++;
+    return new Promise(() => {});
+  };
+
+  #start(admission: Admission<T>): void {
+    this.#free--;
+    admission.running = true;
+    admission.item.start(() => {
+      this.#end(admission);
+      this.#settle();
     });
   }
 
   #end(admission: Admission<T>): void {
-    if (admission.free === null) return;
-    admission.free();
-    admission.free = null;
+    if (!admission.running) return;
+    admission.running = false;
     this.#forget(admission);
+    if (this.#released++ === 0) void Promise.resolve().then(this.#handOn);
   }
+
+  readonly #handOn = (): void => {
+    this.#free += this.#released;
+    this.#released = 0;
+    this.#serve();
+  };
 
   #withdraw(admission: Admission<T>): void {
     this.#list.unlink(admission);

@@ -71,7 +71,8 @@ export class FrameWriter extends AbstractMessageWriter implements MessageWriter 
     }
     if (taken === this.#waiting.length) this.#waiting = [];
     else this.#waiting.splice(0, taken);
-    if (batch !== '') this.#full = !this.#stream.write(batch, 'utf8');
+    // Text of one byte a character, which most of it is, is copied; other text is transcoded.
+    if (batch !== '') this.#full = !this.#stream.write(batch, Buffer.byteLength(batch) === batch.length ? 'latin1' : 'utf8');
     if (this.#waiting.length > 0 && !this.#full && !this.#scheduled) {
       this.#scheduled = true;
       setImmediate(this.#flush);
