@@ -36,7 +36,9 @@ async function killBelow(root: number): Promise<void> {
   const children = new Map<number, number[]>();
   await readProcesses('stat', (pid, stat) => {
     const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    children.set(parent, [...(children.get(parent) ?? []), pid]);
+    const siblings = children.get(parent);
+    if (siblings === undefined) children.set(parent, [pid]);
+    else siblings.push(pid);
   });
   const below = (pid: number): number[] => (children.get(pid) ?? []).flatMap((child) => [child, ...below(child)]);
   for (const pid of below(root)) kill(pid);
