@@ -77,11 +77,11 @@ export interface VersionStatus {
   rssBytes: number | null;
   methods: string[];
   instances: InstanceStatus[];
-  /** Why the version is failed, or why its child ended last. */
   /** Calls that are refused for a while, since they were in flight at too many deaths. */
   poisoned: PoisonedCall[];
   /** Log records that went over `maxLogsPerSecond` and were not kept. */
   droppedLogs: number;
+  /** Why the version is failed. */
   lastError: { code: string; message: string } | null;
   lastExit: ExitFacts | null;
 }
