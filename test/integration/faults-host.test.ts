@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
+import { readFile, writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { Invariants } from '../helpers/invariants.ts';
 import { putFixture } from '../helpers/put-plugin.ts';
@@ -114,3 +115,20 @@ test(
     expect(longest).toBeLessThanOrEqual(80);
   },
 );
+
+test('a version that was loaded, and had one chance to start, is not given up when a later restart fails once', async () => {
+  const watched = await supervise({ defaults: { restart: { backoffMs: 50, maxBackoffMs: 50 } } });
+  const { supervisor } = watched;
+  const dir = await putFixture(await supervise.tempDir(), 'worker');
+  await supervisor.load(dir);
+  const check = await Invariants.begin(watched);
+  const entry = join(dir, 'index.js');
+  const code = await readFile(entry, 'utf8');
+  await writeFile(entry, 'throw new Error("half written");');
+  process.kill(supervisor.status('worker').pid!, 'SIGKILL');
+  await until('a restart has failed', () => check.events('instance-start-failed').length > 0);
+  await writeFile(entry, code);
+  expect(await supervisor.call('worker', 'pid')).toBe(supervisor.status('worker').pid);
+  expect(check.events('plugin-failed')).toEqual([]);
+  await check.end({ faults: check.events('instance-crashed', 'instance-start-failed').length });
+});
