@@ -40,8 +40,13 @@ async function killBelow(root: number): Promise<void> {
     if (siblings === undefined) children.set(parent, [pid]);
     else siblings.push(pid);
   });
-  const below = (pid: number): number[] => (children.get(pid) ?? []).flatMap((child) => [child, ...below(child)]);
-  for (const pid of below(root)) kill(pid);
+  const killChildrenOf = (pid: number): void => {
+    for (const child of children.get(pid) ?? []) {
+      kill(child);
+      killChildrenOf(child);
+    }
+  };
+  killChildrenOf(root);
 }
 
 /** After the child's exit: ends what it left behind, in its group or out of it; again while there are new ones, for they may fork. */
