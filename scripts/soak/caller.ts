@@ -1,6 +1,7 @@
 /** One call with an answer that can be verified: makes it, tells the ledger how it ended, and whether that may be. */
 import { crc32 } from 'node:zlib';
-import { isChameleonError, type CallTimeoutError, type ChameleonError, type PluginThrewError, type Supervisor } from '../../src/index.ts';
+import { isChameleonError } from '../../src/error-base.ts';
+import type { CallTimeoutError, ChameleonError, PluginThrewError, Supervisor } from '../../src/index.ts';
 import type { Ledger, Outcome } from './ledger.ts';
 import { VERSIONS, type Target } from './plugins.ts';
 import type { Verdict } from './verdict.ts';

@@ -3,7 +3,8 @@
  * plugin wrote down that it began, a rollout when it ended, a cancel when its call says so.
  */
 import { readFileSync } from 'node:fs';
-import { isChameleonError, type Supervisor } from '../../src/index.ts';
+import { isChameleonError } from '../../src/error-base.ts';
+import type { Supervisor } from '../../src/index.ts';
 import { INSTANCE_MARKER } from '../../src/protocol/messages.ts';
 import type { Caller } from './caller.ts';
 import type { Ledger } from './ledger.ts';

@@ -31,11 +31,18 @@ export class Records {
     return this.count++;
   }
 
+  /** Memory that the calls so far have touched. */
+  get bytes(): number {
+    return this.count * this.#columns().reduce((sum, [, { BYTES_PER_ELEMENT }]) => sum + BYTES_PER_ELEMENT, 0);
+  }
+
+  #columns(): [string, Column][] {
+    return Object.entries(this).filter((entry): entry is [string, Column] => ArrayBuffer.isView(entry[1]));
+  }
+
   #grow(): void {
-    const columns = this as unknown as Record<string, unknown>;
-    for (const [name, column] of Object.entries(columns)) {
-      if (!ArrayBuffer.isView(column)) continue;
-      const old = column as Column;
+    const columns = this as unknown as Record<string, Column>;
+    for (const [name, old] of this.#columns()) {
       const wider = new (old.constructor as new (length: number) => Column)(old.length * 2);
       wider.set(old);
       columns[name] = wider;

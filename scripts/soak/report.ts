@@ -70,7 +70,7 @@ export function tableOf(report: Report): string {
     ...indented(report.deathsByCause),
     [`at rest ${report.rests.length} times, first and last quarter`, ''],
     ['  heap after garbage collection', `${mib(report.heapBytes.first)}, ${mib(report.heapBytes.last)}`],
-    ['  resident', `${mib(report.residentBytes.first)}, ${mib(report.residentBytes.last)}`],
+    ['  resident, less the records of this soak', `${mib(report.residentBytes.first)}, ${mib(report.residentBytes.last)}`],
     ['  descriptors besides those of instances', `${report.descriptors.first}, ${report.descriptors.last}`],
     ['  handles besides those of instances', `${report.handles.first}, ${report.handles.last}`],
     [

@@ -79,7 +79,7 @@ export class Soak {
       await until(isOver, roundMs);
       await Promise.all([faults.stop(), traffic.stop()]);
       await until(() => ledger.open.size === 0, SETTLE_MS);
-      await watch.rest(before, ledger.records.count, faults.total);
+      await watch.rest(before, ledger.records, faults.total);
     }
     watch.stop();
     await this.#compareCounters(supervisor, ledger, targets);

@@ -3,6 +3,7 @@
 import { readdirSync } from 'node:fs';
 import type { Supervisor } from '../../src/index.ts';
 import { processesMarked } from '../../src/protocol/marker.ts';
+import type { Records } from './records.ts';
 import { until } from './until.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -27,6 +28,7 @@ export interface Rest extends Held {
   calls: number;
   faults: number;
   heapBytes: number;
+  /** Less what the soak itself keeps of its calls. */
   residentBytes: number;
 }
 
@@ -83,7 +85,7 @@ export class Watch {
   }
 
   /** Waits until all is at rest: one ready instance for each plugin, no call, and nothing held that was not held before. And writes it down. */
-  async rest(baseline: Held, calls: number, faults: number): Promise<void> {
+  async rest(baseline: Held, records: Records, faults: number): Promise<void> {
     const gauges = (): string[] =>
       this.#supervisor.status().plugins.flatMap(({ name, versions }) => {
         const held = versions.reduce((sum, { inFlight, queued, queuedBytes }) => sum + inFlight + queued + queuedBytes, 0);
@@ -101,8 +103,9 @@ export class Watch {
       if (!(await until(() => isBack(key), 10_000)))
         this.#verdict.add(violation, null, `${this.held()[key]} at rest, ${baseline[key]} before: ${tally(resources())}`);
     collectGarbage();
-    const { heapUsed: heapBytes, rss: residentBytes } = process.memoryUsage();
-    this.rests.push({ atMs: Math.round(performance.now() - this.#startedAt), calls, faults, heapBytes, residentBytes, ...this.held() });
+    const { heapUsed: heapBytes, rss } = process.memoryUsage();
+    const atMs = Math.round(performance.now() - this.#startedAt);
+    this.rests.push({ atMs, calls: records.count, faults, heapBytes, residentBytes: rss - records.bytes, ...this.held() });
   }
 
   /** After the supervisor was closed and all of ours is stopped: nothing of it keeps this process alive. */
