@@ -23,8 +23,7 @@ describe('references', () => {
   });
 
   test('a caller without types gets a typed error too', () => {
-    for (const reference of [undefined, null, 1, {}, [], Symbol('s')])
-      expect(() => parseReference(reference as string)).toThrow(PluginNotFoundError);
+    for (const reference of [undefined, null, 1, {}, [], Symbol('s')]) expect(() => parseReference(reference as string)).toThrow(PluginNotFoundError);
   });
 });
 
