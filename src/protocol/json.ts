@@ -30,7 +30,7 @@ export function toJson(value: unknown, root: string): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
-    if (holdsCode(value)) refuse(value, root);
+    if (isSuspect(value)) refuse(value, root);
   } catch (error) {
     if (error instanceof NotJson) throw error;
     // The walk finds the place; where it finds none (a throwing getter or toJSON), the error itself is the reason.
@@ -49,20 +49,25 @@ export function argsToJson(args: readonly unknown[]): string {
 }
 
 /**
- * Whether JSON may have left something out in silence. Finds no place and keeps no path, so that what is well, which is nearly all,
- * costs a fraction of its JSON; `refuse` has the last word.
+ * Whether JSON may have left something out in silence, or gone deeper than we do, which some versions of V8 can. Finds no place and
+ * keeps no path, so that what is well, which is nearly all, costs a fraction of its JSON; `refuse` has the last word.
  */
-function holdsCode(value: unknown): boolean {
-  const todo: object[] = [];
+function isSuspect(value: unknown): boolean {
+  let below: object[] = [];
   const isCode = (item: unknown): boolean => {
-    if (typeof item === 'object' && item !== null) todo.push(item);
+    if (typeof item === 'object' && item !== null) below.push(item);
     return typeof item === 'function' || typeof item === 'symbol';
   };
   if (isCode(value)) return true;
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    if (Array.isArray(next)) for (let i = 0; i < next.length; i++) if (isCode(next[i])) return true;
-    if (Array.isArray(next) || typeof (next as { toJSON?: unknown }).toJSON === 'function' || ArrayBuffer.isView(next)) continue;
-    for (const key in next) if (isCode((next as Record<string, unknown>)[key])) return true;
+  for (let depth = 0; below.length > 0; depth++) {
+    if (depth > MAX_DEPTH) return true;
+    const level = below;
+    below = [];
+    for (const next of level) {
+      if (Array.isArray(next)) for (let i = 0; i < next.length; i++) if (isCode(next[i])) return true;
+      if (Array.isArray(next) || typeof (next as { toJSON?: unknown }).toJSON === 'function' || ArrayBuffer.isView(next)) continue;
+      for (const key in next) if (isCode((next as Record<string, unknown>)[key])) return true;
+    }
   }
   return false;
 }
