@@ -20,7 +20,8 @@ export interface PendingCall extends Outgoing {
   readonly method: string;
   /** When it was handed to the pipe, on the monotonic clock; null before. */
   readonly sentAt: number | null;
-  answered(result: unknown): void;
+  /** `at` is when the answer was read, on the monotonic clock. */
+  answered(result: unknown, at: number): void;
   refused(error: WireError): void;
   /** The answer was none: `reason` says what was wrong with it. */
   garbled(reason: string): void;
@@ -160,7 +161,7 @@ export class Channel {
       if (message.result !== undefined && message.result !== null) this.#stray(`an answer to ${call.id} with both result and error`);
       if (isWireError(error)) call.refused(error);
       else call.garbled('its error is not a JSON-RPC error');
-    } else if ('result' in message) call.answered(message.result);
+    } else if ('result' in message) call.answered(message.result, this.#reader.lastReadAt);
     else call.garbled('its answer has neither result nor error');
   }
 

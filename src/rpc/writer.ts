@@ -13,8 +13,8 @@ import { frame } from '../protocol/framing.ts';
 export interface Outgoing {
   /** The frame's text; null when it was withdrawn. */
   readonly frame: string | null;
-  /** It is handed to the pipe: from now on the child may have it. */
-  sent(): void;
+  /** It is handed to the pipe: from now on, on the monotonic clock, the child may have it. */
+  sent(now: number): void;
 }
 
 const MAX_WRITE_CHARS = 1 << 20;
@@ -62,12 +62,13 @@ export class FrameWriter extends AbstractMessageWriter implements MessageWriter 
     if (this.#full || !writable) return;
     let batch = '';
     let taken = 0;
+    const now = performance.now();
     for (const item of this.#waiting) {
       if (batch.length > MAX_WRITE_CHARS) break;
       taken++;
       if (item.frame === null) continue;
       batch += item.frame;
-      item.sent();
+      item.sent(now);
     }
     if (taken === this.#waiting.length) this.#waiting = [];
     else this.#waiting.splice(0, taken);

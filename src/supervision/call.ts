@@ -19,7 +19,7 @@ import type { PendingCall } from '../rpc/channel.ts';
 export interface Place {
   started(call: Call): void;
   sent(call: Call): void;
-  answered(call: Call, result: unknown): void;
+  answered(call: Call, result: unknown, at: number): void;
   refused(call: Call, error: WireError): void;
   garbled(call: Call, reason: string): void;
   /** The caller has its answer already: the deadline passed, or it cancelled. */
@@ -46,6 +46,7 @@ export class Call implements QueueItem, PendingCall {
   readonly range: string | null;
   readonly bytes: number;
   readonly promise: Promise<unknown>;
+  readonly madeAt: number;
   readonly deadlineAt: number;
   version = '';
   attempt = 1;
@@ -60,7 +61,6 @@ export class Call implements QueueItem, PendingCall {
   /** Of the pause before a retry, or of the grace for a cancel: never both. */
   timer: NodeJS.Timeout | null = null;
   readonly #request: CallRequest;
-  readonly #madeAt: number;
   readonly #deadline: NodeJS.Timeout;
   readonly #onAbort: (() => void) | null = null;
   #release: (() => void) | null = null;
@@ -77,8 +77,8 @@ export class Call implements QueueItem, PendingCall {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#madeAt = performance.now();
-    this.deadlineAt = this.#madeAt + request.timeoutMs;
+    this.madeAt = performance.now();
+    this.deadlineAt = this.madeAt + request.timeoutMs;
     this.#deadline = setTimeout(expire, request.timeoutMs, this);
     const { signal } = request;
     if (signal !== undefined) {
@@ -120,14 +120,14 @@ export class Call implements QueueItem, PendingCall {
     this.place?.started(this);
   }
 
-  sent(): void {
-    this.sentAt = performance.now();
+  sent(now = performance.now()): void {
+    this.sentAt = now;
     this.frame = '';
     this.place?.sent(this);
   }
 
-  answered(result: unknown): void {
-    this.place?.answered(this, result);
+  answered(result: unknown, at: number): void {
+    this.place?.answered(this, result, at);
   }
 
   refused(error: WireError): void {
@@ -150,13 +150,13 @@ export class Call implements QueueItem, PendingCall {
     release?.();
   }
 
-  succeed(result: unknown): void {
-    if (!this.#settle(null)) return;
+  succeed(result: unknown, at = performance.now()): void {
+    if (!this.#settle(null, at)) return;
     this.#resolve(result);
   }
 
   fail(error: ChameleonError): void {
-    if (!this.#settle(error.code)) return;
+    if (!this.#settle(error.code, performance.now())) return;
     this.#reject(error);
   }
 
@@ -179,16 +179,15 @@ export class Call implements QueueItem, PendingCall {
     this.place?.abandoned(this, why);
   }
 
-  #settle(code: string | null): boolean {
+  #settle(code: string | null, now: number): boolean {
     if (this.settled) return false;
     this.settled = true;
     clearTimeout(this.#deadline);
     if (this.#onAbort !== null) this.#request.signal?.removeEventListener('abort', this.#onAbort);
     const { observer, plugin } = this.#request;
     if (observer !== null) {
-      const now = performance.now();
-      if (this.sentAt === null) observer.settled(plugin, this.version, this.method, code, now - this.#madeAt, -1);
-      else observer.settled(plugin, this.version, this.method, code, this.sentAt - this.#madeAt, now - this.sentAt);
+      if (this.sentAt === null) observer.settled(plugin, this.version, this.method, code, now - this.madeAt, -1);
+      else observer.settled(plugin, this.version, this.method, code, this.sentAt - this.madeAt, now - this.sentAt);
     }
     return true;
   }

@@ -106,7 +106,7 @@ export class Deployment {
     return this.#state.kind === 'starting' || this.#state.kind === 'running' || this.#state.kind === 'restarting';
   }
 
-  submit(call: Call): void {
+  submit(call: Call, now: number): void {
     call.version = this.release.version;
     switch (this.#state.kind) {
       case 'failed':
@@ -115,7 +115,7 @@ export class Deployment {
       case 'stopped':
         return call.fail(new PluginUnavailableError(call.subject, this.#state.kind));
       default:
-        this.dispatcher.submit(call);
+        this.dispatcher.submit(call, now);
     }
   }
 

@@ -94,13 +94,12 @@ export class Dispatcher implements Place {
     return this.#methods;
   }
 
-  submit(call: Call): void {
+  submit(call: Call, now: number): void {
     const limit = this.#setup.options.maxMessageBytes;
     if (this.#methods !== null && !this.#methods.has(call.method)) return call.fail(this.#noSuchMethod(call));
     if (call.bytes + ENVELOPE_BYTES > limit) return call.fail(new PayloadTooLargeError(call.subject, 'arguments', call.bytes, limit));
     const poisoned = this.poison.refusal(call);
     if (poisoned !== null) return call.fail(poisoned);
-    const now = performance.now();
     call.generation = this.breaker.admit(now);
     if (call.generation < 0) {
       const { state } = this.breaker.status(now);
@@ -186,13 +185,13 @@ export class Dispatcher implements Place {
     this.#queue.sent(call);
   }
 
-  answered(call: Call, result: unknown): void {
-    const runningMs = performance.now() - call.sentAt!;
+  answered(call: Call, result: unknown, at: number): void {
+    const runningMs = at - call.sentAt!;
     this.#meanMs += MEAN_WEIGHT * (runningMs - this.#meanMs);
-    this.#tell(call, 'success', runningMs);
+    this.#tell(call, 'success', runningMs, at);
     this.poison.succeeded(call);
     this.#leave(call);
-    call.succeed(result);
+    call.succeed(result, at);
   }
 
   refused(call: Call, error: WireError): void {
@@ -246,10 +245,10 @@ export class Dispatcher implements Place {
     }
   }
 
-  #tell(call: Call, outcome: Outcome, runningMs: number): void {
+  #tell(call: Call, outcome: Outcome, runningMs: number, now = performance.now()): void {
     const { generation } = call;
     call.generation = -1;
-    if (generation >= 0) this.breaker.record(generation, outcome, performance.now(), runningMs);
+    if (generation >= 0) this.breaker.record(generation, outcome, now, runningMs);
   }
 
   #info(call: PendingCall): MethodInfo | undefined {

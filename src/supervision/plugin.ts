@@ -79,7 +79,7 @@ export class Plugin {
     const timeoutMs = options.timeoutMs ?? deployment.dispatcher.methods?.get(method)?.timeoutMs ?? deployment.options.callTimeoutMs;
     const call = new Call({ id, plugin: this.name, range, method, params, timeoutMs, signal, traceparent, observer: this.#setup.observer });
     this.#retrier.begun();
-    deployment.submit(call);
+    deployment.submit(call, call.madeAt);
     return call.promise;
   }
 
@@ -246,7 +246,7 @@ export class Plugin {
   #resubmit(call: Call): void {
     if (this.#phase === 'stopped') return call.fail(this.#unavailable());
     try {
-      this.route(call.range).submit(call);
+      this.route(call.range).submit(call, performance.now());
     } catch (error) {
       call.fail(error as ChameleonError);
     }
