@@ -108,7 +108,6 @@ describe('status, methods, metrics', () => {
     expect(stdout).toMatch(/^demo +1\.0\.0 \* +\w+ +\d+/m);
     expect(stdout).toMatch(/^dead +1\.0\.0 .*failed/m);
     expect(stdout).toMatch(/^refused .*refused/m);
-    // eslint-disable-next-line no-control-regex
     expect(stdout).not.toMatch(/\u001b/);
   });
 

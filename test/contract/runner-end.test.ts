@@ -11,6 +11,7 @@ const METHODS = `${repository}/test/fixtures/plugins/runner-methods/index.js`;
 const HOSTILE = `${repository}/test/fixtures/plugins/runner-hostile/index.js`;
 /** From the end of the channel to the end of the process. */
 const END_MS = 2_000;
+/** Markers are read from /proc, which other systems do not have. */
 const linux = process.platform === 'linux';
 
 let bundle: Awaited<ReturnType<typeof bundleRunner>>;

@@ -46,6 +46,7 @@ test('F56 10⁵ levels in an argument are refused here, in a result there, and b
   expect(watched.events.filter(({ kind }) => kind === 'instance-crashed')).toEqual([]);
 });
 
+// The plugin lists its descriptors in /proc, which other systems do not have.
 test.runIf(process.platform === 'linux')(
   'F59 a plugin sees of our environment what is allowed and declared, and none of our descriptors',
   async () => {
