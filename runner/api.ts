@@ -36,6 +36,8 @@ export interface PluginContext<Options = Record<string, unknown>> {
   /** `initArgs` and `options` of the supervisor's configuration. */
   readonly initArgs: readonly unknown[];
   readonly options: Options;
+  /** What `onQuiesce` of the version before answered, with the rollout strategy `exclusive`; else undefined. */
+  readonly state?: unknown;
   readonly log: PluginLog;
 }
 
@@ -43,10 +45,16 @@ export interface PluginContext<Options = Record<string, unknown>> {
 export interface MethodInfo {
   /** May be run again after a crash or a failure. Default false. */
   idempotent?: boolean;
+  /** Changes nothing: a copy of a call may be run, too, to try a new version; implies `idempotent`. Default false. */
+  readonly?: boolean;
   /** Default deadline of this method's calls, in milliseconds. */
   timeoutMs?: number;
   /** Whether an error that this method throws counts against the circuit breaker. Default true. */
   errorsAreFailures?: boolean;
+  /** JSON Schema of the array of arguments: a new version that narrows it is not rolled out. */
+  params?: object;
+  /** JSON Schema of the result: a new version that widens it is not rolled out. */
+  result?: object;
 }
 
 // Parameters are checked where a method is called, by its own type; here any will do.
@@ -59,6 +67,10 @@ export interface Plugin<M extends Record<string, Method> = Record<string, Method
   free?(): unknown;
   /** Throws when the plugin is not fit to serve; asked once, after `init`. */
   health?(): unknown;
+  /** With the rollout strategy `exclusive`: lets go of what only one may have, and answers with what the next version is to go on with. */
+  onQuiesce?(): unknown;
+  /** The next version did not make it: takes up again what `onQuiesce` let go of. Without it a fresh process does, by `init`. */
+  onResume?(state: unknown): unknown;
   /**
    * Own functions only; arguments and results must survive JSON. An error may carry `code`, `data` and `cause`, which reach the caller;
    * `isFailure: false` keeps it from the circuit breaker, and the code `ERR_INVALID_ARGS` blames the caller's arguments.

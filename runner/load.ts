@@ -22,13 +22,16 @@ export interface LoadedPlugin {
   init(context: object): unknown;
   health(): unknown;
   free(): unknown;
+  /** Null where the plugin hands nothing over. */
+  onQuiesce: ((context?: unknown) => unknown) | null;
+  onResume: ((context?: unknown) => unknown) | null;
 }
 
 /** Throws `StartFailure`. */
-export async function loadPlugin({ plugin, initArgs, options }: InitializeParams, log: PluginLog): Promise<LoadedPlugin> {
+export async function loadPlugin({ plugin, initArgs, options, state }: InitializeParams, log: PluginLog): Promise<LoadedPlugin> {
   const { name, version, dir } = plugin;
   const loaded = await during('import', async () => shapeOf(await importEntry(dir, plugin.entry), plugin.entry));
-  await during('init', () => loaded.init({ name, version, dir, initArgs, options, log }));
+  await during('init', () => loaded.init({ name, version, dir, initArgs, options, state, log }));
   await during('health', () => loaded.health());
   return loaded;
 }
@@ -76,9 +79,19 @@ function shapeOf(exported: unknown, entry: string | null): LoadedPlugin {
     declared.push([name, infoOf(name, fn as PluginFunction)]);
   }
   if (methods.size > MAX_METHODS) throw new TypeError(`there are ${methods.size} methods, the limit is ${MAX_METHODS}`);
-  // Not by assignment: a method may be called __proto__.
-  return { methods, declared: Object.fromEntries(declared), init: hook(plugin, 'init'), health: hook(plugin, 'health'), free: hook(plugin, 'free') };
+  return {
+    methods,
+    // Not by assignment: a method may be called __proto__.
+    declared: Object.fromEntries(declared),
+    init: hook(plugin, 'init') ?? nothing,
+    health: hook(plugin, 'health') ?? nothing,
+    free: hook(plugin, 'free') ?? nothing,
+    onQuiesce: hook(plugin, 'onQuiesce'),
+    onResume: hook(plugin, 'onResume'),
+  };
 }
+
+const nothing = (): undefined => undefined;
 
 const EXAMPLE = 'write `export default { methods: { greet(name) { return `Hello ${name}`; } } }`';
 const METHOD_INFO = Symbol.for('chameleon-supervisor.method');
@@ -92,20 +105,24 @@ function checkName(name: string): void {
 
 function infoOf(name: string, fn: object): InitializeResult['methods'][string] {
   const info = (fn as Record<symbol, InitializeResult['methods'][string] | undefined>)[METHOD_INFO] ?? {};
-  const { idempotent, timeoutMs, errorsAreFailures } = info;
-  for (const [key, value] of Object.entries({ idempotent, errorsAreFailures })) {
+  const { idempotent, readonly, timeoutMs, errorsAreFailures, params, result } = info;
+  for (const [key, value] of Object.entries({ idempotent, readonly, errorsAreFailures })) {
     if (value !== undefined && typeof value !== 'boolean')
       throw new TypeError(`method ${name} declares ${key} as ${typeof value}: it is true or false`);
   }
   if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
     throw new TypeError(`method ${name} declares a timeoutMs of ${String(timeoutMs)}: it is a positive number of milliseconds`);
   }
-  return { idempotent, timeoutMs, errorsAreFailures };
+  for (const [key, value] of Object.entries({ params, result })) {
+    if (value !== undefined && (!isObject(value) || Array.isArray(value)))
+      throw new TypeError(`method ${name} declares ${key} that is no JSON Schema`);
+  }
+  return { idempotent, readonly, timeoutMs, errorsAreFailures, params, result };
 }
 
-function hook(plugin: object, name: 'init' | 'health' | 'free'): (context?: object) => unknown {
+function hook(plugin: object, name: 'init' | 'health' | 'free' | 'onQuiesce' | 'onResume'): ((context?: unknown) => unknown) | null {
   const fn = (plugin as Record<string, unknown>)[name];
-  if (fn === undefined) return () => undefined;
+  if (fn === undefined) return null;
   if (typeof fn !== 'function') throw new TypeError(`\`${name}\` is no function but ${fn === null ? 'null' : typeof fn}`);
   return (context) => Reflect.apply(fn, plugin, context === undefined ? [] : [context]) as unknown;
 }

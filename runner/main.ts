@@ -8,7 +8,7 @@ import type { CallMessage, InitializeParams, InitializeResult } from '../src/pro
 import { errorAnswer, resultAnswer, thrownAnswer } from './answer.ts';
 import { Channel } from './channel.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { loadPlugin, StartFailure } from './load.ts';
+import { loadPlugin, StartFailure, type LoadedPlugin } from './load.ts';
 import { Log } from './log.ts';
 import { Calls } from './serve.ts';
 import { explainItself, hasChannel, redirectConsole } from './stdio.ts';
@@ -20,7 +20,7 @@ interface Message extends Omit<CallMessage, 'id' | 'method' | 'params'> {
   params?: unknown;
 }
 
-function run(): void {
+function serve(): void {
   const channel = new Channel(CHANNEL_FD, {
     onFrame: (json) => receive(JSON.parse(json) as Message),
     onRead: () => calls.pump(),
@@ -32,6 +32,7 @@ function run(): void {
   const life = new Lifecycle(channel, calls);
   const vitals = new Vitals();
   let initialized = false;
+  let plugin: LoadedPlugin | null = null;
 
   life.watch();
   redirectConsole(log);
@@ -54,6 +55,12 @@ function run(): void {
       case Control.drain:
         await calls.drain();
         return answer(id, null);
+      case Control.quiesce:
+        return run(id, () => plugin?.onQuiesce?.());
+      case Control.resume:
+        // It cannot take up what it let go of: the supervisor then starts another process.
+        if (plugin?.onResume === null && plugin.onQuiesce !== null) return unknown(id, method);
+        return run(id, () => plugin?.onResume?.((params as { state?: unknown } | undefined)?.state));
       case Control.free:
         await life.free().then(
           () => answer(id, null),
@@ -61,7 +68,19 @@ function run(): void {
         );
         return life.exit(0);
       default:
-        return channel.send(errorAnswer(id, ErrorCode.methodNotFound, `there is no ${method}`, channel.maxMessageBytes));
+        return unknown(id, method);
+    }
+  }
+
+  function unknown(id: number, method: string): void {
+    channel.send(errorAnswer(id, ErrorCode.methodNotFound, `there is no ${method}`, channel.maxMessageBytes));
+  }
+
+  async function run(id: number, hook: () => unknown): Promise<void> {
+    try {
+      answer(id, await hook());
+    } catch (error) {
+      channel.send(thrownAnswer(id, ErrorCode.threw, error, channel.maxMessageBytes));
     }
   }
 
@@ -77,7 +96,7 @@ function run(): void {
         throw new StartFailure('handshake', new Error(`the supervisor speaks protocol ${params.protocol}, this runner speaks ${PROTOCOL_VERSION}`));
       }
       channel.maxMessageBytes = params.limits.maxMessageBytes;
-      const plugin = await loadPlugin(params, log);
+      plugin = await loadPlugin(params, log);
       life.ready(plugin);
       calls.begin(plugin.methods);
       vitals.start();
@@ -93,7 +112,7 @@ function run(): void {
 }
 
 if (hasChannel()) {
-  run();
+  serve();
 } else {
   explainItself();
   native.reallyExit(2);

@@ -28,11 +28,11 @@ export interface Rules {
 
 export const rules: Rules = {
   parts: {
-    types: { is: ['src/types.ts', 'src/status-types.ts'], may: [] },
+    types: { is: ['src/types.ts', 'src/status-types.ts', 'src/rollout-types.ts'], may: [] },
     util: { is: ['src/util/'], may: [] },
     protocol: { is: ['src/protocol/'], may: [] },
     runner: { is: ['runner/'], may: ['protocol'] },
-    errors: { is: ['src/errors.ts', 'src/error-base.ts'], may: ['types'] },
+    errors: { is: ['src/errors.ts', 'src/error-base.ts', 'src/rollout-errors.ts'], may: ['types'] },
     events: { is: ['src/events.ts'], may: ['types', 'errors'] },
     options: { is: ['src/options.ts', 'src/options-'], may: ['types', 'util', 'src/protocol/messages.ts', 'errors'] },
     config: { is: ['src/config.ts'], may: ['types'] },

@@ -6,6 +6,7 @@ import { ChameleonError, type ErrorSubject, type Issue, type RemoteError, type S
 import type { ExitFacts, QueueLimit } from './types.ts';
 
 export { ChameleonError, isChameleonError, type ErrorSubject, type Issue, type RemoteError } from './error-base.ts';
+export { ContractError, QuiesceFailedError, ReloadFailedError, RolledBackError, RolloutSupersededError } from './rollout-errors.ts';
 
 const listed = (issues: readonly Issue[]): string => issues.map((issue) => `\n  ${issue.path || '(root)'}: ${issue.message}`).join('');
 const named = (subject: ErrorSubject): string => `${subject.plugin ?? 'plugin'}${subject.version === undefined ? '' : `@${subject.version}`}`;
@@ -110,21 +111,6 @@ export class StartTimeoutError extends StartError {
 
 export class HandshakeError extends StartError {
   readonly code = 'ERR_HANDSHAKE';
-}
-
-export class ReloadFailedError extends ChameleonError {
-  readonly code = 'ERR_RELOAD_FAILED';
-  readonly from: string;
-  readonly to: string;
-  constructor(plugin: string, from: string, to: string, cause: unknown) {
-    super(
-      `${plugin}: the switch from ${from} to ${to} was given up, ${from} stays active: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { plugin, version: to },
-      cause,
-    );
-    this.from = from;
-    this.to = to;
-  }
 }
 
 export class CallTimeoutError extends ChameleonError {

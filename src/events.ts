@@ -3,7 +3,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { ChameleonError } from './errors.ts';
-import type { BreakerState, ExitFacts, LogRecord, MethodMetrics } from './types.ts';
+import type { BreakerState, ExitFacts, LogRecord, MethodMetrics, RolloutPhase, RolloutResult } from './types.ts';
 
 interface Subject {
   plugin: string;
@@ -24,6 +24,8 @@ export type SupervisorEvent =
   | ({ kind: 'plugin-failed'; error: ChameleonError } & Subject)
   | ({ kind: 'plugin-activated'; from: string | null } & Subject)
   | ({ kind: 'reload-failed'; from: string; error: ChameleonError } & Subject)
+  | ({ kind: 'rolled-back'; from: string; result: RolloutResult } & Subject)
+  | ({ kind: 'rollout-phase'; from: string | null; phase: RolloutPhase } & Subject)
   | ({ kind: 'plugin-unloaded' } & Subject)
   | ({ kind: 'drain-timeout'; calls: { id: number; method: string }[] } & Subject)
   | ({ kind: 'free-failed'; error: ChameleonError } & Subject)

@@ -6,7 +6,21 @@ import * as z from 'zod';
 import { ConfigInvalidError } from './errors.ts';
 import { check } from './options-issues.ts';
 import { INSTANCE_MARKER } from './protocol/messages.ts';
-import type { BreakerOptions, LivenessOptions, Logger, LogLevel, PluginOptions, RestartOptions, RetryOptions, SupervisorOptions } from './types.ts';
+import type {
+  BreakerOptions,
+  CanaryOptions,
+  CanaryStep,
+  LivenessOptions,
+  LoadOptions,
+  Logger,
+  LogLevel,
+  PluginOptions,
+  RestartOptions,
+  RetryOptions,
+  RolloutOptions,
+  ShadowOptions,
+  SupervisorOptions,
+} from './types.ts';
 import { isPluginName, isRange, NAME_RULE, RANGE_RULE, shown } from './util/naming.ts';
 
 type Shape<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
@@ -65,10 +79,38 @@ const restart = {
 
 const liveness = { intervalMs: duration(), timeoutMs: duration() } satisfies Shape<LivenessOptions>;
 
+const number = (least: number, most: number, rule = `a number from ${least} to ${most}`) =>
+  z.number(got(rule)).min(least, got(rule)).max(most, got(rule));
+const percent = number(0, 100);
+
+const step = { percent, forMs: whole(0, MAX_MS, ' of milliseconds').unwrap() } satisfies Shape<CanaryStep>;
+
+const canary = {
+  percent: percent.optional(),
+  forMs: duration(0),
+  steps: z.array(z.strictObject(step, group), list).optional(),
+  maxFailureRatio: number(0, 1).nullable().optional(),
+  maxP95Ratio: number(1, 1_000_000).nullable().optional(),
+  minCalls: count(),
+} satisfies Shape<CanaryOptions>;
+
+const shadow = { percent, compare: flag, forMs: duration(0) } satisfies Shape<ShadowOptions>;
+
+const rollout = {
+  strategy: z.enum(['overlap', 'exclusive'], got('"overlap" or "exclusive"')).optional(),
+  holdMs: duration(0),
+  canary: z
+    .strictObject(canary, group)
+    .refine(({ percent: share, steps }) => share === undefined || steps === undefined, 'expected percent or steps, got both')
+    .optional(),
+  shadow: z.strictObject(shadow, group).optional(),
+} satisfies Shape<RolloutOptions>;
+
 const plugin = {
   enabled: flag,
   version: range.optional(),
   pin: z.array(range, list).optional(),
+  onDemand: flag,
   initArgs: z.array(z.unknown(), list).optional(),
   options: z.record(z.string(), z.unknown(), group).optional(),
   concurrency: count(),
@@ -94,9 +136,13 @@ const plugin = {
   retry: z.strictObject(retry, group).optional(),
   restart: z.strictObject(restart, group).optional(),
   liveness: z.strictObject(liveness, group).optional(),
+  rollout: z.strictObject(rollout, group).optional(),
 } satisfies Shape<PluginOptions>;
 
 const pluginSchema = z.strictObject(plugin, group);
+
+const load = { options: pluginSchema.optional(), rollout: plugin.rollout, force: flag, supersede: flag } satisfies Shape<LoadOptions>;
+const loadSchema = z.strictObject(load, group);
 
 const isLogger = (value: unknown): boolean =>
   ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
@@ -124,9 +170,9 @@ export function validateOptions(input: unknown, source = 'options'): SupervisorO
   return valid(supervisorSchema, input, source);
 }
 
-/** The same for the options of one plugin. */
-export function validatePluginOptions(input: unknown, source = 'options'): PluginOptions {
-  return valid(pluginSchema, input, source);
+/** The same for what `load`, `reload` and `rollback` are asked. */
+export function validateLoadOptions(input: unknown): LoadOptions {
+  return valid(loadSchema, input, 'load options');
 }
 
 function valid<T>(schema: z.ZodType<T>, input: unknown, source: string): T {

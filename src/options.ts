@@ -2,10 +2,23 @@
  * Options → resolved options: the defaults, and how the layers are laid over each other. What is allowed stands in options-schema.ts.
  * From here on every field is there, so that nothing further in asks whether one was given.
  */
-import { validateOptions, validatePluginOptions } from './options-schema.ts';
-import type { BreakerOptions, LivenessOptions, Logger, LogLevel, PluginOptions, RestartOptions, RetryOptions, SupervisorOptions } from './types.ts';
+import { validateLoadOptions, validateOptions } from './options-schema.ts';
+import type {
+  BreakerOptions,
+  CanaryOptions,
+  CanaryStep,
+  LivenessOptions,
+  Logger,
+  LogLevel,
+  PluginOptions,
+  RestartOptions,
+  RetryOptions,
+  RolloutOptions,
+  ShadowOptions,
+  SupervisorOptions,
+} from './types.ts';
 
-export { validateOptions, validatePluginOptions };
+export { validateLoadOptions, validateOptions };
 
 /** Null stands for "not set", where a breaker has no default. */
 export type ResolvedBreakerOptions = Required<Omit<BreakerOptions, 'failureRatio' | 'slowCallMs'>> & {
@@ -15,7 +28,24 @@ export type ResolvedBreakerOptions = Required<Omit<BreakerOptions, 'failureRatio
 export type ResolvedRetryOptions = Required<RetryOptions>;
 export type ResolvedRestartOptions = Required<RestartOptions>;
 
-export type ResolvedPluginOptions = Required<Omit<PluginOptions, 'breaker' | 'retry' | 'restart' | 'liveness'>> & {
+/** What the new version is held against, as long as there is an old one to go back to. */
+export interface Thresholds {
+  maxFailureRatio: number | null;
+  maxP95Ratio: number | null;
+  minCalls: number;
+}
+
+export interface ResolvedRolloutOptions {
+  strategy: 'overlap' | 'exclusive';
+  holdMs: number;
+  /** None: no canary. */
+  steps: readonly CanaryStep[];
+  thresholds: Thresholds;
+  shadow: Required<ShadowOptions> | null;
+}
+
+export type ResolvedPluginOptions = Required<Omit<PluginOptions, 'breaker' | 'retry' | 'restart' | 'liveness' | 'rollout'>> & {
+  rollout: RolloutOptions;
   breaker: ResolvedBreakerOptions;
   retry: ResolvedRetryOptions;
   restart: ResolvedRestartOptions;
@@ -35,11 +65,14 @@ export interface ResolvedOptions {
 }
 
 const MiB = 2 ** 20;
+/** How long a step of a canary lasts that does not say so. */
+const STEP_MS = 30_000;
 
 const pluginDefaults = {
   enabled: true,
   version: '*',
   pin: [] as string[],
+  onDemand: false as boolean,
   initArgs: [] as unknown[],
   options: {} as Record<string, unknown>,
   concurrency: 100,
@@ -64,6 +97,11 @@ const pluginDefaults = {
   retry: { attempts: 1, backoffMs: 50, maxBackoffMs: 2_000, budgetRatio: 0.1 },
   restart: { maxRestarts: 5, periodMs: 60_000, backoffMs: 100, maxBackoffMs: 10_000 },
   liveness: { intervalMs: 1_000, timeoutMs: 3_000 },
+  rollout: {
+    strategy: 'overlap' as 'overlap' | 'exclusive',
+    holdMs: 30_000,
+    canary: { maxFailureRatio: 0.05 as number | null, maxP95Ratio: 3 as number | null, minCalls: 20 },
+  },
 } satisfies PluginOptions;
 
 /** Every default there is. Frozen, and itself valid as options. */
@@ -102,7 +140,7 @@ export function resolvePluginOptions(options: ResolvedOptions, name: string): Re
 }
 
 function merged(base: ResolvedPluginOptions, top: PluginOptions): ResolvedPluginOptions {
-  const { options, env, breaker, retry, restart, liveness, ...fields } = top;
+  const { options, env, breaker, retry, restart, liveness, rollout, ...fields } = top;
   return {
     ...over(base, fields),
     options: over(base.options, options),
@@ -111,6 +149,26 @@ function merged(base: ResolvedPluginOptions, top: PluginOptions): ResolvedPlugin
     retry: over(base.retry, retry),
     restart: over(base.restart, restart),
     liveness: over(base.liveness, liveness),
+    rollout: mergedRollout(base.rollout, rollout),
+  };
+}
+
+function mergedRollout(base: RolloutOptions, top: RolloutOptions = {}): RolloutOptions {
+  const merged = over(base, top);
+  if (base.canary !== undefined) merged.canary = over(base.canary, top.canary);
+  return merged;
+}
+
+/** A plugin's `rollout` with what was asked for this time over it, and every field there. */
+export function resolveRollout(options: ResolvedPluginOptions, given?: RolloutOptions): ResolvedRolloutOptions {
+  const { strategy, holdMs, canary = {}, shadow } = mergedRollout(options.rollout, given);
+  const { percent, forMs = STEP_MS, steps, maxFailureRatio, maxP95Ratio, minCalls } = over(pluginDefaults.rollout.canary, canary) as CanaryOptions;
+  return {
+    strategy: strategy ?? pluginDefaults.rollout.strategy,
+    holdMs: holdMs ?? pluginDefaults.rollout.holdMs,
+    steps: steps ?? (percent === undefined ? [] : [{ percent, forMs }]),
+    thresholds: { maxFailureRatio: maxFailureRatio ?? null, maxP95Ratio: maxP95Ratio ?? null, minCalls: minCalls ?? 0 },
+    shadow: shadow === undefined ? null : { compare: true, forMs: STEP_MS, ...shadow },
   };
 }
 

@@ -1,6 +1,8 @@
 /**
  * What a supervisor tells of itself: ends, states, status, metrics, reports. Imports nothing, does nothing.
  */
+import type { RolloutStatus } from './rollout-types.ts';
+
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** Why a child ended. */
@@ -41,6 +43,8 @@ export interface ExitFacts {
 export type InstanceState = 'starting' | 'ready' | 'draining' | 'stopping' | 'exited';
 export type DeploymentState = 'starting' | 'running' | 'restarting' | 'draining' | 'stopped' | 'failed';
 export type PluginState = 'empty' | 'activating' | 'active' | 'switching' | 'stopped';
+/** What a version is to its plugin: `held` is warm to be gone back to, `leaving` finishes its calls. */
+export type VersionRole = 'active' | 'pinned' | 'candidate' | 'held' | 'leaving';
 export type BreakerState = 'closed' | 'open' | 'half-open' | 'isolated';
 
 export interface BreakerStatus {
@@ -65,6 +69,7 @@ export interface InstanceStatus {
 export interface VersionStatus {
   version: string;
   state: DeploymentState;
+  role: VersionRole;
   active: boolean;
   dir: string;
   pid: number | null;
@@ -115,6 +120,8 @@ export interface PluginStatus {
   rssBytes: number | null;
   methods: string[];
   versions: VersionStatus[];
+  /** Null while none is under way and nothing is held. */
+  rollout: RolloutStatus | null;
 }
 
 export interface SupervisorStatus {

@@ -2,8 +2,10 @@
  * The plain vocabulary of the public API: what a host gives and gets. What a supervisor tells of itself stands in status-types.ts.
  * All durations end in `Ms` (milliseconds), all sizes in `Bytes`.
  */
+import type { RolloutOptions } from './rollout-types.ts';
 import type { LogLevel } from './status-types.ts';
 
+export type * from './rollout-types.ts';
 export type * from './status-types.ts';
 
 /** Anything with these four methods is a logger: winston, pino, bunyan, console. */
@@ -42,6 +44,8 @@ export interface PluginOptions {
   version?: string;
   /** Ranges of versions to keep running beside the active one, for calls to `name@range`. Default none. */
   pin?: string[];
+  /** Start an installed version that does not run when a call asks for it. Default false. */
+  onDemand?: boolean;
   /** Passed to the plugin's `init` as `initArgs`. Must survive JSON. */
   initArgs?: unknown[];
   /** Passed to the plugin's `init` as `options`. Must survive JSON. */
@@ -88,6 +92,8 @@ export interface PluginOptions {
   retry?: RetryOptions;
   restart?: RestartOptions;
   liveness?: LivenessOptions;
+  /** How a version is replaced by another one. */
+  rollout?: RolloutOptions;
 }
 
 export interface BreakerOptions {
@@ -161,21 +167,24 @@ export type Client<M> = {
 export interface LoadOptions {
   /** Options of this plugin from now on, in place of those given to `createSupervisor`. */
   options?: PluginOptions;
-}
-
-export interface RolloutResult {
-  outcome: 'promoted';
-  plugin: string;
-  /** The version that was active before; null for a first version. */
-  from: string | null;
-  to: string;
-  phases: { name: 'start' | 'switch'; ms: number }[];
+  /** How this rollout goes about it, over the plugin's own `rollout`. */
+  rollout?: RolloutOptions;
+  /** Go on although the new version lacks methods, or declares narrower ones. Default false. */
+  force?: boolean;
+  /** End the rollout of this plugin that is under way, and those that wait, instead of waiting for them. Default false. */
+  supersede?: boolean;
 }
 
 /** What is declared about a method: by `method()` in the code, or under `chameleon.methods` in package.json. */
 export interface MethodInfo {
   /** May be run again after a crash or a failure. Default false. */
   idempotent?: boolean;
+  /** Changes nothing: it may be run as a copy too, and is idempotent. Default false. */
+  readonly?: boolean;
+  /** JSON Schema of the array of arguments; a rollout is refused that narrows it. */
+  params?: object;
+  /** JSON Schema of the result; a rollout is refused that widens it. */
+  result?: object;
   /** Default deadline of this method's calls. */
   timeoutMs?: number;
   /** Whether an error that this method throws counts against the circuit breaker. Default true. */

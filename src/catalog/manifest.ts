@@ -31,7 +31,14 @@ export const MAX_MANIFEST_BYTES = 2 ** 20;
 const CONDITIONS = new Set(['import', 'node', 'require', 'default']);
 
 const method = z.strictObject(
-  { idempotent: flag, timeoutMs: callTimeout, errorsAreFailures: flag } satisfies Record<keyof MethodInfo, z.ZodType>,
+  {
+    idempotent: flag,
+    readonly: flag,
+    timeoutMs: callTimeout,
+    errorsAreFailures: flag,
+    params: z.record(z.string(), z.unknown(), group).optional(),
+    result: z.record(z.string(), z.unknown(), group).optional(),
+  } satisfies Record<keyof MethodInfo, z.ZodType>,
   group,
 );
 const methodName = string(

@@ -6,7 +6,7 @@ import type { MethodInfo } from '../types.ts';
 import { shown } from '../util/naming.ts';
 import type { StartFault } from './ending.ts';
 
-export function initializeParams(release: Release, options: ResolvedPluginOptions): InitializeParams {
+export function initializeParams(release: Release, options: ResolvedPluginOptions, state: unknown): InitializeParams {
   const { name, version, dir, entry } = release;
   return {
     protocol: PROTOCOL_VERSION,
@@ -14,6 +14,7 @@ export function initializeParams(release: Release, options: ResolvedPluginOption
     initArgs: options.initArgs,
     options: options.options,
     limits: { maxMessageBytes: options.maxMessageBytes },
+    ...(state !== undefined && { state }),
   };
 }
 
@@ -65,8 +66,14 @@ function methodInfo(...declared: (MethodInfo | undefined)[]): MethodInfo {
   const info: MethodInfo = {};
   for (const given of declared) {
     if (typeof given?.idempotent === 'boolean') info.idempotent = given.idempotent;
+    if (typeof given?.readonly === 'boolean') info.readonly = given.readonly;
+    if (isObject(given?.params)) info.params = given.params;
+    if (isObject(given?.result)) info.result = given.result;
     if (typeof given?.errorsAreFailures === 'boolean') info.errorsAreFailures = given.errorsAreFailures;
     if (typeof given?.timeoutMs === 'number' && given.timeoutMs >= 1 && given.timeoutMs < 2 ** 31) info.timeoutMs = given.timeoutMs;
   }
+  if (info.readonly === true) info.idempotent = true;
   return info;
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

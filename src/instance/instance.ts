@@ -17,7 +17,7 @@ import { residentBytes } from '../process/memory.ts';
 import type { RawExit } from '../process/exit.ts';
 import { spawn, type Spawned } from '../process/spawn.ts';
 import { killHard, sweepInstance } from '../process/terminate.ts';
-import { Control, type PingResult } from '../protocol/messages.ts';
+import { Control, ErrorCode, type PingResult } from '../protocol/messages.ts';
 import { Channel, type PendingCall } from '../rpc/channel.ts';
 import type { ExitCause, InstanceStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
@@ -34,6 +34,8 @@ export interface InstanceOptions {
   release: Release;
   options: ResolvedPluginOptions;
   marker: string;
+  /** What the version before handed over; undefined where it did not. */
+  state?: unknown;
   emit: Emit;
   /** Once: its memory passed `MEMORY_HIGH` of the limit. */
   onMemoryHigh(): void;
@@ -123,6 +125,22 @@ export class Instance {
     return false;
   }
 
+  /** Lets what it was given finish, then asks what is to be handed over. Null where the plugin has nothing. Rejects with what it threw. */
+  async quiesce(): Promise<unknown> {
+    await this.#channel!.idle();
+    try {
+      return await this.#channel!.request(Control.quiesce, {});
+    } catch (error) {
+      if ((error as { code?: unknown }).code === ErrorCode.methodNotFound) return null;
+      throw error;
+    }
+  }
+
+  /** Takes up again what it handed over, or what came of it since. Rejects when it cannot: then only a fresh child can. */
+  async resume(state: unknown): Promise<void> {
+    await this.#channel!.request(Control.resume, { state });
+  }
+
   /** Drains, frees, then climbs the ladder of signals. Resolves when nothing is left of it. */
   async stop(drainTimeoutMs: number): Promise<InstanceEnd> {
     if (this.#state.kind === 'starting') this.kill('stopped', null);
@@ -164,11 +182,11 @@ export class Instance {
   }
 
   #shakeHands(channel: Channel): void {
-    const { release, options } = this.#setup;
+    const { release, options, state } = this.#setup;
     this.#startTimer = setTimeout(() => {
       this.#failStart({ kind: 'timeout', phase: 'handshake', message: `was not ready within ${options.startTimeoutMs} ms` });
     }, options.startTimeoutMs);
-    channel.request(Control.initialize, initializeParams(release, options)).then(
+    channel.request(Control.initialize, initializeParams(release, options, state)).then(
       (answer) => {
         const greeting = readGreeting(answer, release);
         if (greeting.kind === 'refused') this.#failStart({ kind: 'handshake', phase: 'handshake', message: greeting.reason });

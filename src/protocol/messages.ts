@@ -26,6 +26,8 @@ export const Control = {
   cancel: '$/cancelRequest',
   ping: '$/ping',
   log: '$/log',
+  quiesce: '$/quiesce',
+  resume: '$/resume',
   drain: '$/drain',
   free: '$/free',
 } as const;
@@ -54,12 +56,23 @@ export interface InitializeParams {
   initArgs: unknown[];
   options: Record<string, unknown>;
   limits: { maxMessageBytes: number };
+  /** What the version before answered to `$/quiesce`, where that was asked. */
+  state?: unknown;
+}
+
+export interface MethodDeclaration {
+  idempotent?: boolean;
+  readonly?: boolean;
+  timeoutMs?: number;
+  errorsAreFailures?: boolean;
+  params?: object;
+  result?: object;
 }
 
 /** Answered after `init()` and `health()` have passed. */
 export interface InitializeResult {
   protocol: number;
-  methods: Record<string, { idempotent?: boolean; timeoutMs?: number; errorsAreFailures?: boolean }>;
+  methods: Record<string, MethodDeclaration>;
   pid: number;
   /** Such as `node 22.14.0` or `python 3.11.2`. */
   runtime: string;

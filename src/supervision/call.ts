@@ -58,6 +58,8 @@ export class Call implements QueueItem, PendingCall {
   frame: string | null = null;
   sentAt: number | null = null;
   settled = false;
+  /** It was sent to another version after it had failed on one. */
+  hasMoved = false;
   /** Of the pause before a retry, or of the grace for a cancel: never both. */
   timer: NodeJS.Timeout | null = null;
   readonly #request: CallRequest;

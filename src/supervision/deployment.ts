@@ -6,53 +6,24 @@
  * 3. `ready` settles once: with the first readiness, or with the error of the first start.
  * 4. After `stop()` resolved nothing of it is left.
  */
-import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
-import { PluginUnavailableError, type ChameleonError } from '../errors.ts';
-import type { Emit, ReplaceReason } from '../events.ts';
+import { describeExit, PluginUnavailableError, type ChameleonError } from '../errors.ts';
+import type { ReplaceReason } from '../events.ts';
 import { Instance } from '../instance/instance.ts';
 import type { InstanceEnd, Readiness } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import { newMarker } from '../process/orphans.ts';
 import { EXIT_FATAL } from '../protocol/messages.ts';
-import type { ByteBudget } from '../resilience/queue.ts';
-import type { DeploymentState, ExitCause, ExitFacts, VersionStatus } from '../types.ts';
+import type { Sample } from '../resilience/recent.ts';
+import type { DeploymentState, ExitFacts, VersionRole, VersionStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import type { Call } from './call.ts';
+import { addEnds, downError, type DeploymentOptions, type State, type StopReport, type Verdict } from './deployment-state.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { RestartPolicy, type RestartDecision } from './restart-policy.ts';
+import { Restarter } from './restarter.ts';
 import { versionStatus } from './status.ts';
-
-export interface DeploymentOptions {
-  release: Release;
-  options: ResolvedPluginOptions;
-  /** Give up when the first instance does not become ready. */
-  once: boolean;
-  emit: Emit;
-  /** Bounds how many children of the whole supervisor start at a time. */
-  starts: PQueue;
-  /** Bytes that wait in all deployments together. */
-  total: ByteBudget;
-  random(): number;
-  onFailure(call: Call, error: ChameleonError, mayRetry: boolean): void;
-  onReturned(call: Call): void;
-}
-
-type State =
-  | { kind: 'starting' }
-  | { kind: 'running'; instance: Instance; readiness: Readiness }
-  | { kind: 'restarting' }
-  | { kind: 'failed'; error: ChameleonError }
-  | { kind: 'draining'; instance: Instance | null }
-  | { kind: 'stopped' };
-
-/** What stopping came to. */
-export interface StopReport {
-  stopped: number;
-  killed: number;
-  abandonedCalls: number;
-}
+import { Tainted } from './tainted.ts';
 
 export class Deployment {
   readonly release: Release;
@@ -61,19 +32,23 @@ export class Deployment {
   readonly dispatcher: Dispatcher;
   readonly #setup: DeploymentOptions;
   readonly #ready = deferred<Readiness>();
-  readonly #restarts: RestartPolicy;
+  readonly #restarts: Restarter;
   /** Every instance that is not gone yet. */
   readonly #instances = new Set<Instance>();
-  /** Those that ignored a cancel: they end as soon as nobody waits for them. */
-  readonly #tainted = new Set<Instance>();
+  readonly #tainted: Tainted;
   readonly #stopped = new AbortController();
   #state: State = { kind: 'starting' };
   #starting = false;
-  #restartTimer: NodeJS.Timeout | null = null;
   #lastExit: ExitFacts | null = null;
   /** Of instances that are gone. */
   #droppedLogs = 0;
   #stopping: Promise<StopReport> | null = null;
+  /** It handed over, and waits to be told what follows. */
+  #quiesced = false;
+  /** For the next child. */
+  #handed: unknown;
+  /** Told what makes it worse than the version before, while it is compared with that. */
+  onTrouble: ((verdict: Verdict) => void) | null = null;
 
   constructor(setup: DeploymentOptions) {
     this.#setup = setup;
@@ -81,18 +56,32 @@ export class Deployment {
     this.options = setup.options;
     this.ready = this.#ready.promise;
     this.ready.catch(() => {});
-    this.#restarts = new RestartPolicy(setup.options.restart, setup.random);
+    this.#tainted = new Tainted(setup.options);
+    this.#handed = setup.state;
     const { name: plugin, version } = setup.release;
+    this.#restarts = new Restarter({
+      options: setup.options.restart,
+      random: setup.random,
+      launch: () => this.#launch(),
+      onScheduled: (delayMs, restarts) => {
+        if (this.#state.kind !== 'starting') this.#state = { kind: 'restarting' };
+        setup.emit({ kind: 'restart-scheduled', plugin, version, delayMs, restarts });
+      },
+      onGivenUp: (error) => this.#giveUp(error),
+    });
     this.dispatcher = new Dispatcher({
       options: setup.options,
       total: setup.total,
       onPoisoned: ({ method, digest, deaths }) => setup.emit({ kind: 'call-poisoned', plugin, version, method, digest, deaths }),
       onSpent: (instance) => this.#replaceWarm(instance, 'max-calls'),
-      onBreakerChange: (from, to) => setup.emit({ kind: 'breaker-changed', plugin, version, from, to }),
+      onBreakerChange: (from, to) => {
+        setup.emit({ kind: 'breaker-changed', plugin, version, from, to });
+        if (to === 'open') this.onTrouble?.({ reason: 'circuit-open', detail: 'its circuit opened', stderrTail: '' });
+      },
       onFailure: setup.onFailure,
       onReturned: setup.onReturned,
       onCancelIgnored: (instance) => this.#taint(instance),
-      onRetiringIdle: (instance) => this.#endTainted(instance),
+      onRetiringIdle: (instance) => this.#tainted.endIfIdle(instance),
     });
     this.#launch();
   }
@@ -104,6 +93,15 @@ export class Deployment {
   /** Whether it takes calls, now or when its child is back. */
   get isServing(): boolean {
     return this.#state.kind === 'starting' || this.#state.kind === 'running' || this.#state.kind === 'restarting';
+  }
+
+  /** Whether its first child is not there yet. */
+  get isFirst(): boolean {
+    return this.#state.kind === 'starting';
+  }
+
+  get isQuiesced(): boolean {
+    return this.#quiesced;
   }
 
   submit(call: Call, now: number): void {
@@ -130,18 +128,50 @@ export class Deployment {
     for (const instance of this.#instances) instance.kill('stopped', 'stopped at once');
   }
 
-  status(active: boolean): VersionStatus {
+  /** What its calls came to that ended at `since` or later, and what those come to that still run. */
+  recent(since: number): Sample {
+    const now = performance.now();
+    const running = [...this.#instances].flatMap((instance) => instance.calls()).flatMap(({ sentAt }) => (sentAt === null ? [] : [now - sentAt]));
+    return this.dispatcher.recent.sample(since, running);
+  }
+
+  /** Finishes what runs, lets the rest wait, and answers with what the plugin hands over. Whatever comes of it, `resume` or `stop` is due. */
+  async quiesce(): Promise<unknown> {
+    if (this.#state.kind !== 'running') throw new Error(`could not be asked, it is ${this.#state.kind}`);
+    this.#quiesced = true;
+    this.dispatcher.hold();
+    return this.#state.instance.quiesce();
+  }
+
+  /** Serves on, with what it handed over or what came of it since. A child that cannot go on is replaced by a fresh one. */
+  async resume(state: unknown): Promise<void> {
+    this.#quiesced = false;
+    const instance = this.#state.kind === 'running' ? this.#state.instance : null;
+    if (this.#stopped.signal.aborted) return;
+    try {
+      if (instance !== null && (await within(this.options.startTimeoutMs, instance.resume(state)))) return this.dispatcher.goOn();
+    } catch {
+      // It has no way to go on, or that way failed.
+    }
+    this.dispatcher.pause();
+    this.#state = { kind: 'restarting' };
+    this.#handed = state;
+    await instance?.stop(0);
+    this.#launch();
+  }
+
+  status(role: VersionRole): VersionStatus {
     return versionStatus({
       release: this.release,
       state: this.state,
-      active,
+      role,
       dispatcher: this.dispatcher,
       restarts: this.#restarts.restarts,
       serving: this.#state.kind === 'running' || this.#state.kind === 'draining' ? (this.#state.instance?.status() ?? null) : null,
       instances: [...this.#instances].map((instance) => instance.status()),
       error: this.#state.kind === 'failed' ? this.#state.error : null,
       lastExit: this.#lastExit,
-      droppedLogs: this.#droppedLogs + sum([...this.#instances].map((instance) => instance.droppedLogs)),
+      droppedLogs: [...this.#instances].reduce((total, { droppedLogs }) => total + droppedLogs, this.#droppedLogs),
     });
   }
 
@@ -152,18 +182,14 @@ export class Deployment {
     const { name: plugin, version } = this.release;
     this.#state = { kind: 'draining', instance };
     this.#stopped.abort();
-    clearTimeout(this.#restartTimer ?? undefined);
+    this.#restarts.cancel();
     this.#ready.reject(new PluginUnavailableError({ plugin, version }, 'stopped'));
     if (instance !== null) await within(drainTimeoutMs, Promise.race([this.dispatcher.onIdle(), instance.done]));
     report.abandonedCalls += this.dispatcher.waiting;
     this.dispatcher.giveBack(() => true);
     const left = Math.max(0, drainTimeoutMs - (performance.now() - started));
     const ends = await Promise.all([...this.#instances].map((each) => each.stop(left)));
-    for (const end of ends) {
-      report.abandonedCalls += end.unanswered.length;
-      if (end.exit.signal === 'SIGKILL') report.killed++;
-      else report.stopped++;
-    }
+    addEnds(report, ends);
     this.dispatcher.giveBack(() => true);
     this.#state = { kind: 'stopped' };
     return report;
@@ -176,7 +202,13 @@ export class Deployment {
       const marker = await newMarker();
       if (this.#stopped.signal.aborted) return;
       const { release, options, emit } = this.#setup;
-      const instance = new Instance({ release, options, marker, emit, onMemoryHigh: () => this.#replaceWarm(instance, 'memory-limit') });
+      const state = this.#handed;
+      this.#handed = undefined;
+      const onMemoryHigh = (): void => {
+        this.onTrouble?.({ reason: 'memory-limit', detail: 'its memory came near the limit', stderrTail: '' });
+        this.#replaceWarm(instance, 'memory-limit');
+      };
+      const instance: Instance = new Instance({ release, options, marker, state, emit, onMemoryHigh });
       this.#instances.add(instance);
       void instance.done.then((end) => this.#onEnd(instance, end));
       void instance.gone.then(() => {
@@ -200,13 +232,14 @@ export class Deployment {
   }
 
   #onEnd(instance: Instance, end: InstanceEnd): void {
-    this.#tainted.delete(instance);
     const wasServing = this.#state.kind === 'running' && this.#state.instance === instance;
     if (end.kind === 'start-failed') this.#starting = false;
     if (end.kind !== 'stopped') this.#lastExit = end.exit;
     if (wasServing) {
       this.dispatcher.pause();
       this.#state = { kind: 'restarting' };
+      // Before its calls are told: they may then go to the version before.
+      if (end.kind !== 'stopped') this.onTrouble?.({ reason: 'crashed', detail: describeExit(end.exit), stderrTail: end.exit.stderrTail });
     }
     this.dispatcher.bury(end);
     if (this.#state.kind === 'draining') {
@@ -218,63 +251,35 @@ export class Deployment {
   }
 
   #restart(end: InstanceEnd): void {
-    if (this.#state.kind === 'failed' || this.#starting) return;
+    if (this.#state.kind === 'failed' || this.#starting || this.#quiesced) return;
     const isFatal = end.exit.code === EXIT_FATAL;
-    if (end.kind !== 'start-failed') return this.#another(this.#decide(end.exit.uptimeMs, isFatal), this.#down(end.exit.cause));
-    if (this.#state.kind === 'running') {
-      // A warm replacement that did not come up: the instance that it was for serves on, and another one is tried.
-      this.#restartTimer = setTimeout(() => this.#launch(), this.options.restart.maxBackoffMs);
-      return;
-    }
+    if (end.kind !== 'start-failed') return this.#restarts.after(downError(this.release, end.exit.cause), end.exit.uptimeMs, isFatal);
+    // A warm replacement that did not come up: the instance that it was for serves on.
+    if (this.#state.kind === 'running') return this.#restarts.later();
     this.#ready.reject(end.error);
     const isOver = (this.#setup.once && this.#state.kind === 'starting') || isFatal || end.error.code === 'ERR_HANDSHAKE';
+    if (end.isShortage && !isOver) this.#restarts.postpone(end.error);
     // However long it tried, a failed start was no life.
-    this.#another(end.isShortage && !isOver ? this.#restarts.postpone() : this.#decide(0, isOver), end.error);
+    else this.#restarts.after(end.error, 0, isOver);
   }
 
-  #decide(uptimeMs: number, isOver: boolean): RestartDecision {
-    return isOver ? { kind: 'give-up' } : this.#restarts.next(performance.now(), uptimeMs);
-  }
-
-  /** Starts the next instance when that was decided, or gives up with `error`. */
-  #another(decision: RestartDecision, error: ChameleonError): void {
+  #giveUp(error: ChameleonError): void {
     const { name: plugin, version } = this.release;
-    if (decision.kind === 'give-up') {
-      this.#state = { kind: 'failed', error };
-      this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });
-      this.dispatcher.giveBack(() => true);
-      return;
-    }
-    if (this.#state.kind !== 'starting') this.#state = { kind: 'restarting' };
-    this.#setup.emit({ kind: 'restart-scheduled', plugin, version, delayMs: decision.delayMs, restarts: this.#restarts.restarts });
-    this.#restartTimer = setTimeout(() => this.#launch(), decision.delayMs);
+    // Of one that was to be tried once, whoever tries it tells.
+    const isTried = this.#setup.once && this.#state.kind === 'starting';
+    this.#state = { kind: 'failed', error };
+    if (!isTried) this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });
+    this.dispatcher.giveBack(() => true);
   }
 
-  #down(cause: ExitCause): ChameleonError {
-    const { name: plugin, version } = this.release;
-    return new PluginUnavailableError({ plugin, version }, `down (${cause})`);
-  }
-
-  /** It gets no new calls; those that others wait for may finish until `stopTimeoutMs`. */
   #taint(instance: Instance): void {
     if (this.#state.kind !== 'running' || this.#state.instance !== instance) return;
     const { name: plugin, version } = this.release;
     this.#setup.emit({ kind: 'instance-replacing', plugin, version, instance: instance.marker, reason: 'cancel-ignored' });
-    this.#tainted.add(instance);
     this.dispatcher.pause();
     this.#state = { kind: 'restarting' };
-    if (!this.#starting) this.#another(this.#decide(instance.status().uptimeMs, false), this.#down('cancel-ignored'));
-    const limit = setTimeout(() => this.#killTainted(instance), this.options.stopTimeoutMs);
-    void instance.done.then(() => clearTimeout(limit));
-    this.#endTainted(instance);
-  }
-
-  #endTainted(instance: Instance): void {
-    if (this.#tainted.has(instance) && instance.calls().every((call) => (call as Call).settled)) this.#killTainted(instance);
-  }
-
-  #killTainted(instance: Instance): void {
-    instance.kill('cancel-ignored', `a call went on for ${this.options.cancelGraceMs} ms after it was cancelled`);
+    if (!this.#starting) this.#restarts.after(downError(this.release, 'cancel-ignored'), instance.status().uptimeMs, false);
+    this.#tainted.add(instance);
   }
 
   #limitAge(instance: Instance): void {
@@ -292,5 +297,3 @@ export class Deployment {
     this.#launch();
   }
 }
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);

@@ -22,6 +22,7 @@ import type { ResolvedPluginOptions } from '../options.ts';
 import type { WireError } from '../protocol/messages.ts';
 import { Breaker, type Outcome } from '../resilience/breaker.ts';
 import { CallQueue, type ByteBudget } from '../resilience/queue.ts';
+import { RecentCalls } from '../resilience/recent.ts';
 import type { PendingCall } from '../rpc/channel.ts';
 import type { BreakerState, MethodInfo, PoisonedCall } from '../types.ts';
 import { Call, type Place } from './call.ts';
@@ -56,6 +57,7 @@ const MAX_RETRY_AFTER_MS = 10_000;
 export class Dispatcher implements Place {
   readonly breaker: Breaker;
   readonly poison: PoisonGuard;
+  readonly recent = new RecentCalls();
   readonly #setup: DispatcherOptions;
   readonly #queue: CallQueue<Call>;
   #methods: ReadonlyMap<string, MethodInfo> | null = null;
@@ -119,6 +121,15 @@ export class Dispatcher implements Place {
     this.#begun = 0;
     this.#methods = methods;
     this.#queue.resume();
+  }
+
+  /** Calls wait until `goOn`; those that run go on. */
+  hold(): void {
+    this.#queue.pause();
+  }
+
+  goOn(): void {
+    if (this.#carrier !== null) this.#queue.resume();
   }
 
   /** Calls wait until the next `open`. */
@@ -248,7 +259,9 @@ export class Dispatcher implements Place {
   #tell(call: Call, outcome: Outcome, runningMs: number, now = performance.now()): void {
     const { generation } = call;
     call.generation = -1;
-    if (generation >= 0) this.breaker.record(generation, outcome, now, runningMs);
+    if (generation < 0) return;
+    if (outcome !== 'ignored') this.recent.add(now, runningMs, outcome === 'failure');
+    this.breaker.record(generation, outcome, now, runningMs);
   }
 
   #info(call: PendingCall): MethodInfo | undefined {

@@ -1,15 +1,21 @@
 /**
- * The deployments of one plugin: the active one, those pinned beside it, and the candidate of a rollout. Owns who is which;
- * starts and stops nothing. Every change is one synchronous step.
+ * The deployments of one plugin by what they are to it: active, pinned, candidate of a rollout, held after one. Owns who is which and
+ * who of them gets a call; starts and stops nothing. Every change is one synchronous step.
  */
 import { highestSatisfying } from '../catalog/reference.ts';
+import type { Share } from '../resilience/share.ts';
+import type { VersionRole } from '../types.ts';
 import type { Deployment } from './deployment.ts';
 
 export class Fleet {
   #active: Deployment | null = null;
   readonly #pinned = new Set<Deployment>();
-  /** Being started by a rollout. */
+  /** Being tried by a rollout. */
   candidate: Deployment | null = null;
+  /** What was active before, kept warm to be gone back to. */
+  held: Deployment | null = null;
+  /** The candidate's share of the calls for the active version. */
+  share: Share | null = null;
 
   get active(): Deployment | null {
     return this.#active;
@@ -19,24 +25,38 @@ export class Fleet {
     return [...this.#pinned];
   }
 
-  /** What is to be kept running: the active one and the pinned ones. */
+  /** All that runs for callers: the active one, the pinned ones, the held one. */
   get kept(): Deployment[] {
-    return this.#active === null ? this.pinned : [this.#active, ...this.#pinned];
+    return [this.#active, ...this.#pinned, this.held].filter((each) => each !== null);
   }
 
   /** Versions that take calls. */
   get versions(): string[] {
-    return this.kept.filter((each) => each.isServing).map((each) => each.release.version);
+    return this.#serving.map((each) => each.release.version);
   }
 
   /** Where a call for `range` goes; null stands for the active version. */
   find(range: string | null): Deployment | null {
-    return range === null
-      ? this.#active
-      : highest(
-          this.kept.filter((each) => each.isServing),
-          range,
-        );
+    return range === null ? this.#active : highest(this.#serving, range);
+  }
+
+  /** The same for a first attempt, of which the candidate may have its share. */
+  choose(range: string | null, key: string | undefined): Deployment | null {
+    if (range === null && this.share !== null && this.candidate !== null && this.share.takes(key)) return this.candidate;
+    return this.find(range);
+  }
+
+  /** Where a call may go that failed on `on`, as long as there are two versions to choose from; else null. */
+  fallback(on: Deployment): Deployment | null {
+    const other = on === this.#active ? this.held : this.#active;
+    return other?.isServing && !other.isQuiesced ? other : null;
+  }
+
+  roleOf(deployment: Deployment): VersionRole {
+    if (deployment === this.#active) return 'active';
+    if (deployment === this.candidate) return 'candidate';
+    if (deployment === this.held) return 'held';
+    return this.#pinned.has(deployment) ? 'pinned' : 'leaving';
   }
 
   pin(deployment: Deployment): void {
@@ -44,15 +64,16 @@ export class Fleet {
   }
 
   /** Makes `next` the active one; returns what it takes the place of: the active one before, and a pinned one of its version. */
-  promote(next: Deployment): { before: Deployment | null; replaced: Deployment[] } {
+  promote(next: Deployment): { before: Deployment | null; twins: Deployment[] } {
     const before = this.#active;
     const twins = this.pinned.filter((each) => each.release.version === next.release.version);
     for (const twin of twins) this.#pinned.delete(twin);
     this.#active = next;
-    return { before, replaced: before === null ? twins : [...twins, before] };
+    if (this.candidate === next) this.candidate = null;
+    return { before, twins };
   }
 
-  /** Takes out one version, or all; of several, the highest that is left becomes active. */
+  /** Takes out one version, or all; of several, the highest pinned one that is left becomes active. Not while one is held. */
   remove(version: string | undefined): Deployment[] {
     const leaving = this.kept.filter((each) => version === undefined || each.release.version === version);
     for (const each of leaving) this.#pinned.delete(each);
@@ -61,6 +82,10 @@ export class Fleet {
       if (this.#active !== null) this.#pinned.delete(this.#active);
     }
     return leaving;
+  }
+
+  get #serving(): Deployment[] {
+    return this.kept.filter((each) => each.isServing && !(each === this.held && each.isQuiesced));
   }
 }
 

@@ -1,31 +1,26 @@
 /**
- * The name that callers use. Routes a call to a deployment, decides on retries, and switches from one deployment to the next.
+ * The name that callers use. Routes a call to a deployment, decides on retries, and has its rollouts one after the other.
  *
  * 1. A switch is one synchronous assignment, made after the candidate is ready; a candidate that fails changes nothing.
- * 2. Rollouts of one plugin happen one after the other.
+ * 2. Of active, held and candidate there is one each at the most.
  * 3. After a switch no call that has not begun is begun by the old deployment, where the new one fits what was asked for.
  */
 import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
-import {
-  CallCancelledError,
-  ManifestInvalidError,
-  PluginUnavailableError,
-  ReloadFailedError,
-  SupervisorClosedError,
-  VersionNotFoundError,
-  type ChameleonError,
-} from '../errors.ts';
+import { CallCancelledError, PluginUnavailableError, SupervisorClosedError, VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
-import type { CallOptions, PluginState, PluginStatus, RolloutResult } from '../types.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
-import { Turns } from '../util/turns.ts';
+import type { CallOptions, PluginState, PluginStatus, RolloutResult } from '../types.ts';
 import { Call } from './call.ts';
-import { Deployment, type StopReport } from './deployment.ts';
+import type { StopReport } from './deployment-state.ts';
+import { Deployment } from './deployment.ts';
 import { Fleet } from './fleet.ts';
+import { OnDemand } from './on-demand.ts';
 import type { Retirement } from './retirement.ts';
 import { Retrier } from './retrier.ts';
+import type { RolloutHost, RolloutRequest } from './rollout.ts';
+import { Rollouts } from './rollouts.ts';
 import { pluginStatus } from './status.ts';
 
 export interface PluginSetup {
@@ -37,30 +32,37 @@ export interface PluginSetup {
   random(): number;
   observer: CallObserver | null;
   retirement: Retirement;
+  /** An installed release that may be run, the highest in `range`; null when there is none. */
+  installed(range: string): Promise<Release | null>;
 }
 
-type Phase = 'activating' | 'active' | 'switching' | 'stopped';
-
-export class Plugin {
+export class Plugin implements RolloutHost {
   readonly name: string;
+  readonly fleet = new Fleet();
+  readonly emit: Emit;
   readonly #setup: PluginSetup;
   #options: ResolvedPluginOptions;
   readonly #retrier: Retrier;
-  #phase: Phase = 'activating';
-  readonly #fleet = new Fleet();
+  readonly #onDemand: OnDemand;
+  readonly #rollouts: Rollouts;
+  #closed = false;
   /** What was active before. */
   #previous: Release | null = null;
-  readonly #turns = new Turns();
 
   constructor(setup: PluginSetup) {
     this.name = setup.name;
+    this.emit = setup.emit;
     this.#setup = setup;
     this.#options = setup.options;
     this.#retrier = new Retrier(setup.options.retry, setup.random, (call) => this.#resubmit(call));
+    this.#rollouts = new Rollouts(this);
+    this.#onDemand = new OnDemand(setup.name, setup.installed, (release) => {
+      return this.fleet.find(release.version) ?? this.#pinned(release);
+    });
   }
 
   get active(): Deployment | null {
-    return this.#fleet.active;
+    return this.fleet.active;
   }
 
   get options(): ResolvedPluginOptions {
@@ -68,85 +70,73 @@ export class Plugin {
   }
 
   get isEmpty(): boolean {
-    return this.#fleet.kept.length === 0 && this.#turns.taken === 0;
+    return this.fleet.kept.length === 0 && !this.#rollouts.isBusy;
   }
 
-  call(id: number, range: string | null, method: string, params: string, options: CallOptions): Promise<unknown> {
-    const deployment = this.route(range);
-    const { signal, traceparent } = options;
-    const subject = { plugin: this.name, version: deployment.release.version, method };
-    if (signal?.aborted) return Promise.reject(new CallCancelledError(subject, signal.reason));
-    const timeoutMs = options.timeoutMs ?? deployment.dispatcher.methods?.get(method)?.timeoutMs ?? deployment.options.callTimeoutMs;
-    const call = new Call({ id, plugin: this.name, range, method, params, timeoutMs, signal, traceparent, observer: this.#setup.observer });
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** `nextId` makes the ids of calls: of this one, and of a copy of it. */
+  call(nextId: () => number, range: string | null, method: string, params: string, options: CallOptions): Promise<unknown> {
+    const deployment = this.fleet.choose(range, options.key);
+    if (deployment === null && !(range !== null && this.#options.onDemand)) this.route(range);
+    const { signal } = options;
+    if (signal?.aborted) {
+      const subject = { plugin: this.name, version: deployment?.release.version, method };
+      return Promise.reject(new CallCancelledError(subject, signal.reason));
+    }
+    const call = this.#call(nextId(), deployment, range, method, params, options);
     this.#retrier.begun();
+    if (deployment === null) {
+      void this.#onDemand.serve(call);
+      return call.promise;
+    }
     deployment.submit(call, call.madeAt);
+    const shadow = this.#rollouts.shadow;
+    if (shadow?.wants(deployment, method, options.key)) {
+      shadow.send(call.promise, this.#call(nextId(), deployment, range, method, params, { ...options, signal: undefined }, null));
+    }
     return call.promise;
   }
 
   /** The deployment that a call goes to now. Throws when there is none. */
   route(range: string | null): Deployment {
-    const found = this.#fleet.find(range);
+    const found = this.fleet.find(range);
     if (found !== null) return found;
     if (range === null) throw this.#unavailable();
-    throw new VersionNotFoundError(this.name, range, this.#fleet.versions);
+    throw new VersionNotFoundError(this.name, range, this.fleet.versions);
   }
 
   /** The first version: it is kept running from now on, whether or not its first start succeeds. */
   activate(release: Release): Promise<unknown> {
     const deployment = this.#deploy(release, false);
-    this.#fleet.promote(deployment);
-    return deployment.ready
-      .then(() => this.#setup.emit({ kind: 'plugin-activated', plugin: this.name, version: release.version, from: null }))
-      .finally(() => this.#settle());
+    this.fleet.promote(deployment);
+    return deployment.ready.then(() => this.emit({ kind: 'plugin-activated', plugin: this.name, version: release.version, from: null }));
   }
 
   /** Keeps `release` running for calls that ask for its version. */
   pin(release: Release): Promise<unknown> {
-    this.#mustBeOpen();
-    const deployment = this.#deploy(release, false);
-    this.#fleet.pin(deployment);
-    return deployment.ready;
+    return this.#pinned(release).ready;
   }
 
   /** Keeps these running beside the active one, and no others. */
   async pinOnly(releases: readonly Release[]): Promise<void> {
-    const running = this.#fleet.pinned;
+    const running = this.fleet.pinned;
     const isWanted = (each: Deployment): boolean => releases.some(({ version }) => version === each.release.version);
     for (const each of running.filter((deployment) => !isWanted(deployment))) await this.unload(each.release.version);
     const missing = releases.filter(({ version }) => !running.some((each) => each.release.version === version));
     await Promise.all(missing.map((release) => this.pin(release)));
   }
 
-  /** Starts `release` beside what serves, switches to it once it is ready, and retires what served. */
-  rollout(pick: () => Release | Promise<Release>, options: ResolvedPluginOptions = this.#options): Promise<RolloutResult> {
-    return this.#inTurn(async () => {
-      const from = this.#fleet.active;
-      const release = await this.#pick(pick, from);
-      this.#mustBeOpen();
-      const started = performance.now();
-      const candidate = this.#deploy(release, true, options);
-      this.#fleet.candidate = candidate;
-      if (this.#phase === 'active') this.#phase = 'switching';
-      try {
-        await candidate.ready;
-      } catch (error) {
-        await candidate.stop(0);
-        throw this.#rolloutFailed(from, release.version, error as ChameleonError);
-      } finally {
-        this.#fleet.candidate = null;
-        this.#settle();
-      }
-      const readyAt = performance.now();
-      this.#options = options;
-      this.#retrier.follow(options.retry);
-      this.#switch(candidate);
-      const startMs = Math.round(readyAt - started);
-      const phases: RolloutResult['phases'] = [
-        { name: 'start', ms: startMs },
-        { name: 'switch', ms: Math.round(performance.now() - readyAt) },
-      ];
-      return { outcome: 'promoted', plugin: this.name, from: from?.release.version ?? null, to: release.version, phases };
-    });
+  /** Has another version, or a fresh child, take the place of what serves. Throws what kept it from that. */
+  rollout(request: RolloutRequest, supersede?: boolean): Promise<RolloutResult> {
+    return this.#rollouts.run(request, supersede);
+  }
+
+  /** Back to the version that is held, at once. Null when there is none. */
+  restore(): RolloutResult | null {
+    return this.#rollouts.restore();
   }
 
   /** The version that was active before. Throws when there was none. */
@@ -156,23 +146,26 @@ export class Plugin {
     return release;
   }
 
-  /** Drains and stops one version, or all of them; of several, the highest that is left becomes active. */
+  /** Drains and stops one version, or all of them. Of several the held one becomes active, or else the highest. */
   unload(version?: string): Promise<void> {
-    return this.#inTurn(async () => {
-      const { versions } = this.#fleet;
-      const leaving = this.#fleet.remove(version);
-      if (leaving.length === 0 && version !== undefined) throw new VersionNotFoundError(this.name, version, versions);
-      await Promise.all(leaving.map((each) => this.#retire(each)));
-      for (const each of leaving) this.#setup.emit({ kind: 'plugin-unloaded', plugin: this.name, version: each.release.version });
+    return this.#rollouts.inTurn(async () => {
+      const { versions } = this.fleet;
+      if (version !== undefined && version === this.active?.release.version && this.restore() !== null) return this.#unloaded(version);
+      this.#rollouts.endHold();
+      const leaving = this.fleet.remove(version);
+      if (leaving.length === 0 && version !== undefined && !versions.includes(version)) throw new VersionNotFoundError(this.name, version, versions);
+      await Promise.all(leaving.map((each) => this.retire(each)));
+      for (const each of leaving) this.#unloaded(each.release.version);
     });
   }
 
   /** Refuses new calls, finishes the others, and stops. A rollout under way is given up. */
   async close(drainTimeoutMs = this.#options.drainTimeoutMs): Promise<StopReport[]> {
-    this.#phase = 'stopped';
-    const candidate = this.#fleet.candidate?.stop(0);
+    this.#closed = true;
+    this.#rollouts.close();
+    const candidate = this.fleet.candidate?.stop(0);
     this.#retrier.close(this.#unavailable());
-    const stopped = await Promise.all(this.#fleet.kept.map((each) => each.stop(drainTimeoutMs)));
+    const stopped = await Promise.all(this.fleet.kept.map((each) => each.stop(drainTimeoutMs)));
     await candidate;
     return stopped;
   }
@@ -183,68 +176,88 @@ export class Plugin {
   }
 
   status(): PluginStatus {
-    const versions = this.#all().map((each) => each.status(each === this.#fleet.active));
-    return pluginStatus(this.name, this.#state(), versions);
+    const versions = this.#all().map((each) => each.status(this.fleet.roleOf(each)));
+    return pluginStatus(this.name, this.#state(), versions, this.#rollouts.status);
   }
 
-  #state(): PluginState {
-    if (this.#phase === 'stopped') return 'stopped';
-    if (this.#fleet.active === null) return this.#fleet.candidate === null ? 'empty' : 'activating';
-    return this.#phase;
+  deploy(release: Release, options: ResolvedPluginOptions, state: unknown): Deployment {
+    return this.#deploy(release, true, options, state);
   }
 
-  #deploy(release: Release, once: boolean, options = this.#options): Deployment {
-    const { emit, starts, total, random } = this.#setup;
-    return new Deployment({
-      release,
-      options,
-      once,
-      emit,
-      starts,
-      total,
-      random,
-      onFailure: (call, error, mayRetry) => this.#retrier.failed(call, error, mayRetry),
-      onReturned: (call) => this.#resubmit(call),
-    });
-  }
-
-  #switch(candidate: Deployment): void {
-    const { before, replaced } = this.#fleet.promote(candidate);
-    const { version, dir } = candidate.release;
-    this.#setup.emit({ kind: 'plugin-activated', plugin: this.name, version, from: before?.release.version ?? null });
-    if (before !== null && (before.release.version !== version || before.release.dir !== dir)) this.#previous = before.release;
-    for (const each of replaced) void this.#retire(each);
-  }
-
-  #retire(deployment: Deployment): Promise<StopReport> {
+  retire(deployment: Deployment): Promise<StopReport> {
     deployment.dispatcher.giveBack((call) => {
-      const successor = this.#fleet.find(call.range);
+      const successor = this.fleet.find(call.range);
       return successor !== null && successor !== deployment;
     });
     return this.#setup.retirement.retire(this.name, deployment);
   }
 
-  /** A manifest that is no good ends a rollout as a candidate that does not start. */
-  async #pick(pick: () => Release | Promise<Release>, from: Deployment | null): Promise<Release> {
-    try {
-      return await pick();
-    } catch (error) {
-      if (from === null || !(error instanceof ManifestInvalidError)) throw error;
-      throw this.#rolloutFailed(from, error.version ?? from.release.version, error);
-    }
+  follow({ release, options }: Deployment): void {
+    const before = this.active?.release;
+    this.#options = options;
+    this.#retrier.follow(options.retry);
+    if (before !== undefined && (before.version !== release.version || before.dir !== release.dir)) this.#previous = before;
   }
 
-  #rolloutFailed(from: Deployment | null, to: string, error: ChameleonError): ChameleonError {
-    if (this.#phase === 'stopped') return new SupervisorClosedError({ plugin: this.name });
-    if (from === null) return error;
-    const failure = new ReloadFailedError(this.name, from.release.version, to, error);
-    this.#setup.emit({ kind: 'reload-failed', plugin: this.name, version: to, from: from.release.version, error: failure });
-    return failure;
+  #state(): PluginState {
+    if (this.#closed) return 'stopped';
+    if (this.active === null) return this.fleet.candidate === null ? 'empty' : 'activating';
+    if (this.#rollouts.isSwitching) return 'switching';
+    return this.active.isFirst ? 'activating' : 'active';
+  }
+
+  #pinned(release: Release): Deployment {
+    this.#mustBeOpen();
+    const deployment = this.#deploy(release, false);
+    this.fleet.pin(deployment);
+    return deployment;
+  }
+
+  #deploy(release: Release, once: boolean, options = this.#options, state?: unknown): Deployment {
+    const { starts, total, random } = this.#setup;
+    const deployment: Deployment = new Deployment({
+      release,
+      options,
+      once,
+      state,
+      emit: this.emit,
+      starts,
+      total,
+      random,
+      onFailure: (call, error, mayRetry) => this.#failed(deployment, call, error, mayRetry),
+      onReturned: (call) => this.#resubmit(call),
+    });
+    return deployment;
+  }
+
+  #call(
+    id: number,
+    to: Deployment | null,
+    range: string | null,
+    method: string,
+    params: string,
+    options: CallOptions,
+    observer = this.#setup.observer,
+  ): Call {
+    const { signal, traceparent } = options;
+    const timeoutMs = options.timeoutMs ?? to?.dispatcher.methods?.get(method)?.timeoutMs ?? (to?.options ?? this.#options).callTimeoutMs;
+    const call = new Call({ id, plugin: this.name, range, method, params, timeoutMs, signal, traceparent, observer });
+    call.version = to?.release.version ?? '';
+    return call;
+  }
+
+  /** While there are two versions to choose from, what may run again does so at once on the other one. */
+  #failed(on: Deployment, call: Call, error: ChameleonError, mayRetry: boolean): void {
+    const other = mayRetry && !call.hasMoved && !call.settled && call.range === null ? this.fleet.fallback(on) : null;
+    if (other === null) return this.#retrier.failed(call, error, mayRetry);
+    call.hasMoved = true;
+    call.again();
+    other.submit(call, performance.now());
   }
 
   /** Asks again which deployment is active: that may have changed. */
   #resubmit(call: Call): void {
-    if (this.#phase === 'stopped') return call.fail(this.#unavailable());
+    if (this.#closed) return call.fail(this.#unavailable());
     try {
       this.route(call.range).submit(call, performance.now());
     } catch (error) {
@@ -253,28 +266,19 @@ export class Plugin {
   }
 
   #all(): Deployment[] {
-    const { kept, candidate } = this.#fleet;
+    const { kept, candidate } = this.fleet;
     return [...kept, ...(candidate === null ? [] : [candidate]), ...this.#setup.retirement.of(this.name)];
   }
 
+  #unloaded(version: string): void {
+    this.emit({ kind: 'plugin-unloaded', plugin: this.name, version });
+  }
+
   #unavailable(): ChameleonError {
-    return this.#phase === 'stopped'
-      ? new SupervisorClosedError({ plugin: this.name })
-      : new PluginUnavailableError({ plugin: this.name }, this.#state());
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return this.#turns.take(() => {
-      this.#mustBeOpen();
-      return work();
-    });
-  }
-
-  #settle(): void {
-    if (this.#phase !== 'stopped') this.#phase = 'active';
+    return this.#closed ? new SupervisorClosedError({ plugin: this.name }) : new PluginUnavailableError({ plugin: this.name }, this.#state());
   }
 
   #mustBeOpen(): void {
-    if (this.#phase === 'stopped') throw new SupervisorClosedError({ plugin: this.name });
+    if (this.#closed) throw new SupervisorClosedError({ plugin: this.name });
   }
 }

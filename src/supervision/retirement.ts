@@ -1,6 +1,7 @@
 /** Deployments that were switched away from, until they are drained and stopped. A hand-over: whoever retires one lets go of it. */
 import { within } from '../util/within.ts';
-import type { Deployment, StopReport } from './deployment.ts';
+import type { Deployment } from './deployment.ts';
+import type { StopReport } from './deployment-state.ts';
 
 export class Retirement {
   readonly #leaving = new Map<Deployment, { plugin: string; stopped: Promise<StopReport> }>();

@@ -11,11 +11,11 @@ import { highestSatisfying, selectActive } from '../catalog/reference.ts';
 import { checkEngines, readRelease, type Release } from '../catalog/release.ts';
 import { PluginExistsError, PluginNotFoundError, SupervisorClosedError, VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
-import { resolvePluginOptions, type ResolvedOptions, type ResolvedPluginOptions } from '../options.ts';
+import { resolvePluginOptions, resolveRollout, type ResolvedOptions, type ResolvedPluginOptions, type ResolvedRolloutOptions } from '../options.ts';
 import { nodeVersion } from '../process/node-version.ts';
 import { ByteBudget } from '../resilience/queue.ts';
-import type { PluginOptions, RolloutResult } from '../types.ts';
-import type { StopReport } from './deployment.ts';
+import type { LoadOptions, PluginOptions, RolloutResult } from '../types.ts';
+import type { StopReport } from './deployment-state.ts';
 import { Plugin } from './plugin.ts';
 import { Retirement } from './retirement.ts';
 
@@ -70,37 +70,47 @@ export class Roster {
     return [...errors, ...failures.flat()];
   }
 
-  async load(dir: string, given?: PluginOptions): Promise<RolloutResult> {
+  async load(dir: string, asked: LoadOptions): Promise<RolloutResult> {
     const release = await readRelease(dir);
-    const options = this.#optionsWith(release.name, given);
+    const options = this.#optionsWith(release.name, asked.options);
     const plugin = this.plugins.get(release.name) ?? this.#add(release.name, options);
+    const pick = (): Promise<Release> => {
+      if (plugin.active?.release.version === release.version) throw new PluginExistsError({ plugin: release.name, version: release.version });
+      return this.#checked(release, options);
+    };
     try {
-      const result = await plugin.rollout(() => {
-        if (plugin.active?.release.version === release.version) throw new PluginExistsError({ plugin: release.name, version: release.version });
-        return this.#checked(release, options);
-      }, options);
-      if (given !== undefined) this.#options.plugins.set(release.name, given);
-      return result;
+      return await this.#rollOut(plugin, pick, options, asked);
     } finally {
       this.#forgetEmpty(plugin);
     }
   }
 
   /** The same version in a fresh child. Its package.json is read again. */
-  async reload(name: string, given?: PluginOptions): Promise<RolloutResult> {
+  async reload(name: string, asked: LoadOptions): Promise<RolloutResult> {
     const plugin = this.get(name);
-    const options = this.#optionsWith(name, given);
-    const result = await plugin.rollout(async () => {
+    const options = this.#optionsWith(name, asked.options);
+    const pick = async (): Promise<Release> => {
       const { dir, version } = plugin.route(null).release;
       return this.#checked(await readRelease(dir, { name, version }), options);
-    }, options);
-    if (given !== undefined) this.#options.plugins.set(name, given);
-    return result;
+    };
+    return this.#rollOut(plugin, pick, options, asked);
   }
 
   async rollback(name: string): Promise<RolloutResult> {
     const plugin = this.get(name);
-    return plugin.rollout(() => plugin.previous());
+    return plugin.restore() ?? this.#rollOut(plugin, () => plugin.previous(), plugin.options, { force: true });
+  }
+
+  async #rollOut(plugin: Plugin, pick: () => Release | Promise<Release>, options: ResolvedPluginOptions, asked: LoadOptions): Promise<RolloutResult> {
+    const { force = false, supersede } = asked;
+    const rollout = (sameVersion: boolean): ResolvedRolloutOptions => {
+      const resolved = resolveRollout(options, asked.rollout);
+      // A fresh child of the version that served is no change to go back from.
+      return sameVersion && asked.rollout?.holdMs === undefined ? { ...resolved, holdMs: 0 } : resolved;
+    };
+    const result = await plugin.rollout({ pick, options, rollout, force }, supersede);
+    if (asked.options !== undefined) this.#options.plugins.set(plugin.name, asked.options);
+    return result;
   }
 
   async unload(name: string, version?: string): Promise<void> {
@@ -158,7 +168,7 @@ export class Roster {
     const active = plugin.active?.release;
     const wanted = selectActive(releases, options.version) ?? active;
     if (wanted === undefined || (wanted.version === active?.version && JSON.stringify(options) === JSON.stringify(plugin.options))) return false;
-    await plugin.rollout(() => this.#checked(wanted, options), options);
+    await this.#rollOut(plugin, () => this.#checked(wanted, options), options, {});
     const pinned = pinnedOf(releases, options, wanted);
     await plugin.pinOnly(await Promise.all(pinned.map((release) => this.#checked(release, options))));
     return true;
@@ -192,6 +202,14 @@ export class Roster {
     return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as ChameleonError] : []));
   }
 
+  /** Looks anew: what is asked for may have been put there since. */
+  async #installed(name: string, range: string): Promise<Release | null> {
+    const { pluginDir } = this.#options;
+    const releases = pluginDir === null ? [] : ((await scanCatalog(pluginDir)).releases.get(name) ?? []);
+    const release = highestSatisfying(releases, range);
+    return release === undefined ? null : this.#checked(release, resolvePluginOptions(this.#options, name));
+  }
+
   async #scan(): Promise<Catalog> {
     const { pluginDir } = this.#options;
     const catalog = pluginDir === null ? { releases: new Map<string, Release[]>(), refused: [] } : await scanCatalog(pluginDir);
@@ -215,7 +233,17 @@ export class Roster {
   #add(name: string, options: ResolvedPluginOptions): Plugin {
     if (this.#closed) throw new SupervisorClosedError({ plugin: name });
     const { emit, observer, random } = this.#setup;
-    const plugin = new Plugin({ name, options, emit, observer, random, starts: this.#starts, total: this.#total, retirement: this.#retirement });
+    const plugin = new Plugin({
+      name,
+      options,
+      emit,
+      observer,
+      random,
+      starts: this.#starts,
+      total: this.#total,
+      retirement: this.#retirement,
+      installed: (range) => this.#installed(name, range),
+    });
     this.plugins.set(name, plugin);
     return plugin;
   }

@@ -1,13 +1,13 @@
 /** What `status()` shows, put together from what the parts say of themselves. Pure. */
 import type { Release } from '../catalog/release.ts';
 import type { ChameleonError } from '../errors.ts';
-import type { DeploymentState, ExitFacts, InstanceStatus, PluginState, PluginStatus, VersionStatus } from '../types.ts';
+import type { DeploymentState, ExitFacts, InstanceStatus, PluginState, PluginStatus, RolloutStatus, VersionRole, VersionStatus } from '../types.ts';
 import type { Dispatcher } from './dispatcher.ts';
 
 export interface VersionParts {
   release: Release;
   state: DeploymentState;
-  active: boolean;
+  role: VersionRole;
   dispatcher: Dispatcher;
   restarts: number;
   serving: InstanceStatus | null;
@@ -18,11 +18,12 @@ export interface VersionParts {
 }
 
 export function versionStatus(parts: VersionParts): VersionStatus {
-  const { release, state, active, dispatcher, restarts, serving, instances, error, lastExit } = parts;
+  const { release, state, role, dispatcher, restarts, serving, instances, error, lastExit } = parts;
   return {
     version: release.version,
     state,
-    active,
+    role,
+    active: role === 'active',
     dir: release.dir,
     pid: serving?.pid ?? null,
     uptimeMs: serving?.uptimeMs ?? 0,
@@ -41,7 +42,7 @@ export function versionStatus(parts: VersionParts): VersionStatus {
   };
 }
 
-export function pluginStatus(name: string, state: PluginState, versions: VersionStatus[]): PluginStatus {
+export function pluginStatus(name: string, state: PluginState, versions: VersionStatus[], rollout: RolloutStatus | null): PluginStatus {
   const active = versions.find((version) => version.active);
   return {
     name,
@@ -57,5 +58,6 @@ export function pluginStatus(name: string, state: PluginState, versions: Version
     rssBytes: active?.rssBytes ?? null,
     methods: active?.methods ?? [],
     versions,
+    rollout,
   };
 }

@@ -14,7 +14,7 @@ import {
   VersionNotFoundError,
 } from '../errors.ts';
 import { EventHub, type Telemetry } from '../events.ts';
-import { resolveOptions, validatePluginOptions, type ResolvedOptions } from '../options.ts';
+import { resolveOptions, validateLoadOptions, type ResolvedOptions } from '../options.ts';
 import { sweepOrphans } from '../process/orphans.ts';
 import { argsToJson, NotJson } from '../protocol/json.ts';
 import { FIRST_CALL_ID } from '../protocol/messages.ts';
@@ -56,6 +56,7 @@ export class Supervisor extends EventHub {
   #strict: boolean;
   #closing: Promise<CloseReport> | null = null;
   #closed = false;
+  readonly #newId = (): number => this.#nextId++;
 
   /** Not for hosts: `createSupervisor` makes one that runs. */
   constructor({ options, version, telemetry, random }: SupervisorSetup) {
@@ -84,7 +85,7 @@ export class Supervisor extends EventHub {
       if (options !== NO_OPTIONS) checkTimeout(options.timeoutMs);
       const { name, range } = this.#reference(plugin);
       const target = this.#roster.get(name);
-      return target.call(this.#nextId++, range, method, argsToJson(args), options);
+      return target.call(this.#newId, range, method, argsToJson(args), options);
     } catch (error) {
       return Promise.reject(error instanceof NotJson ? new NotSerializableError({ plugin, method }, error.path, error.reason) : (error as Error));
     }
@@ -98,16 +99,16 @@ export class Supervisor extends EventHub {
   /** Starts the plugin in `dir`, or replaces the version that is active now, blue-green. Throws `PluginExistsError` when it is active already. */
   async load(dir: string, options: LoadOptions = {}): Promise<RolloutResult> {
     this.#mustBeOpen();
-    return this.#roster.load(dir, options.options && validatePluginOptions(options.options));
+    return this.#roster.load(dir, validateLoadOptions(options));
   }
 
   /** The same version in a fresh child, blue-green. Throws `ReloadFailedError`; what served then serves on. */
   async reload(name: string, options: LoadOptions = {}): Promise<RolloutResult> {
     this.#mustBeOpen();
-    return this.#roster.reload(name, options.options && validatePluginOptions(options.options));
+    return this.#roster.reload(name, validateLoadOptions(options));
   }
 
-  /** Back to the version that was active before, blue-green. */
+  /** Back to the version that was active before: at once while it is held, else blue-green. Throws `VersionNotFoundError` when there was none. */
   async rollback(name: string): Promise<RolloutResult> {
     this.#mustBeOpen();
     return this.#roster.rollback(name);

@@ -49,6 +49,10 @@ function lineOf(event: SupervisorEvent): Line | null {
       return line('warn', `restarting in ${event.delayMs} ms (restart ${event.restarts})`);
     case 'plugin-activated':
       return line('info', event.from === null ? 'active' : `active in place of ${event.from}`);
+    case 'rolled-back':
+      return line('error', `taken back, ${event.from} is active again (${event.result.reason}): ${event.result.detail ?? ''}`);
+    case 'rollout-phase':
+      return line('debug', `rollout: ${event.phase}`);
     case 'plugin-unloaded':
       return line('info', 'unloaded');
     case 'drain-timeout':

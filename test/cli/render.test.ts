@@ -144,6 +144,7 @@ test('numbers as people read them', () => {
 const version: VersionStatus = {
   version: '1.0.0',
   state: 'running',
+  role: 'active',
   active: true,
   dir: '/p/hello/1.0.0',
   pid: 42,
@@ -165,6 +166,7 @@ const plugin: PluginStatus = {
   ...version,
   name: 'hello',
   state: 'active',
+  rollout: null,
   versions: [
     version,
     { ...version, version: '0.9.0', active: false, state: 'failed', pid: null, lastError: { code: 'ERR_START_FAILED', message: 'no entry' } },

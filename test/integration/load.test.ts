@@ -95,7 +95,13 @@ describe('load', () => {
     const folder = await folderOf('1.0.0', '2.0.0');
     const { supervisor, events } = await supervise();
     const first = await supervisor.load(join(folder, 'polite/1.0.0'));
-    expect(first).toMatchObject({ outcome: 'promoted', plugin: 'polite', from: null, to: '1.0.0', phases: [{ name: 'start' }, { name: 'switch' }] });
+    expect(first).toMatchObject({
+      outcome: 'promoted',
+      plugin: 'polite',
+      from: null,
+      to: '1.0.0',
+      phases: [{ name: 'preparing' }, { name: 'probing' }],
+    });
     const { pid } = supervisor.status('polite');
     expect(await supervisor.load(join(folder, 'polite/2.0.0'))).toMatchObject({ from: '1.0.0', to: '2.0.0' });
     expect(await whoOf(supervisor)).toMatchObject({ version: '2.0.0' });
@@ -145,7 +151,7 @@ describe('load', () => {
     await supervisor.reload('polite');
     expect(await whoOf(supervisor)).toMatchObject({ options: { tone: 'gay' } });
     const error = await rejection<ConfigInvalidError>(supervisor.reload('polite', { options: { concurency: 1 } as object }));
-    expect(error).toMatchObject({ code: 'ERR_CONFIG_INVALID', issues: [{ path: 'concurency' }] });
+    expect(error).toMatchObject({ code: 'ERR_CONFIG_INVALID', issues: [{ path: 'options.concurency' }] });
   });
 
   test('finds the options that were given for a plugin before it was there', async () => {

@@ -5,7 +5,7 @@ import type * as ErrorBase from '../../src/error-base.ts';
 import * as errors from '../../src/errors.ts';
 import { ChameleonError, isChameleonError } from '../../src/errors.ts';
 import * as publicApi from '../../src/index.ts';
-import type { ExitFacts } from '../../src/types.ts';
+import type { ExitFacts, RolloutResult } from '../../src/types.ts';
 
 const subject = { plugin: 'hello', version: '1.0.0', method: 'greet' };
 const exit: ExitFacts = {
@@ -23,6 +23,19 @@ const issues = [{ path: 'a.b', message: 'expected a number' }];
 const start = { phase: 'init', exit, stderrTail: 'ouch', hint: 'do less' } as const;
 const cause = new Error('underneath');
 
+const rollout: RolloutResult & { from: string } = {
+  outcome: 'failed',
+  plugin: 'hello',
+  from: '1.0.0',
+  to: '2.0.0',
+  reason: 'start-failed',
+  detail: null,
+  phases: [],
+  outageMs: 0,
+  stderrTail: '',
+  shadow: null,
+};
+
 /** The table of errors: code → one of its kind, and the facts that it promises. */
 const TABLE: Record<string, { error: ChameleonError; facts: object; retryable?: true }> = {
   ERR_CONFIG_INVALID: { error: new errors.ConfigInvalidError(issues), facts: { issues } },
@@ -34,7 +47,11 @@ const TABLE: Record<string, { error: ChameleonError; facts: object; retryable?: 
   ERR_START_FAILED: { error: new errors.StartFailedError('could not be started', subject, start), facts: start },
   ERR_START_TIMEOUT: { error: new errors.StartTimeoutError('was late', subject, start), facts: start },
   ERR_HANDSHAKE: { error: new errors.HandshakeError('did not shake hands', subject, start), facts: start },
-  ERR_RELOAD_FAILED: { error: new errors.ReloadFailedError('hello', '1.0.0', '2.0.0', cause), facts: { from: '1.0.0', to: '2.0.0' } },
+  ERR_RELOAD_FAILED: { error: new errors.ReloadFailedError(rollout, cause), facts: { from: '1.0.0', to: '2.0.0', result: rollout } },
+  ERR_CONTRACT: { error: new errors.ContractError('hello', '1.0.0', '2.0.0', ['greet is gone']), facts: { changes: ['greet is gone'] } },
+  ERR_ROLLED_BACK: { error: new errors.RolledBackError(subject, 'slow', 'it was', 'ouch'), facts: { reason: 'slow', stderrTail: 'ouch' } },
+  ERR_ROLLOUT_SUPERSEDED: { error: new errors.RolloutSupersededError('hello', '2.0.0'), facts: {} },
+  ERR_QUIESCE_FAILED: { error: new errors.QuiesceFailedError('hello', '1.0.0', 'threw'), facts: {} },
   ERR_CALL_TIMEOUT: { error: new errors.CallTimeoutError(subject, 500, 'queued'), facts: { timeoutMs: 500, phase: 'queued' }, retryable: true },
   ERR_CALL_CANCELLED: { error: new errors.CallCancelledError(subject, cause), facts: {} },
   ERR_QUEUE_FULL: { error: new errors.QueueFullError(subject, 'maxQueue', 20), facts: { limit: 'maxQueue', retryAfterMs: 20 }, retryable: true },
@@ -96,7 +113,7 @@ describe('the table of errors', () => {
 
   test('a cause of ours is told with its own facts', () => {
     const inner = new errors.QueueFullError(subject, 'maxQueue', 20);
-    expect(new errors.ReloadFailedError('hello', '1', '2', inner).toJSON()).toMatchObject({ cause: { code: 'ERR_QUEUE_FULL', retryAfterMs: 20 } });
+    expect(new errors.ReloadFailedError(rollout, inner).toJSON()).toMatchObject({ cause: { code: 'ERR_QUEUE_FULL', retryAfterMs: 20 } });
   });
 
   test.each([

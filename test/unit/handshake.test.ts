@@ -21,7 +21,7 @@ const good = { protocol: 1, methods: { greet: {} }, pid: 1, runtime: 'node 22.0.
 
 test('a child is told its plugin, its options and the limits, and nothing else', () => {
   const options = resolvePluginOptions(resolveOptions({ defaults: { initArgs: [1], options: { a: 1 }, maxMessageBytes: 4096 } }), 'hello');
-  expect(initializeParams(release, options)).toEqual({
+  expect(initializeParams(release, options, undefined)).toEqual({
     protocol: 1,
     plugin: { name: 'hello', version: '1.2.3', dir: '/plugins/hello', entry: '/plugins/hello/index.js' },
     initArgs: [1],

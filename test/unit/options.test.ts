@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ConfigInvalidError, type Issue } from '../../src/errors.ts';
-import { defaultOptions, resolveOptions, resolvePluginOptions, validateOptions, validatePluginOptions } from '../../src/options.ts';
+import { defaultOptions, resolveOptions, resolvePluginOptions, validateOptions, validateLoadOptions } from '../../src/options.ts';
 import type { SupervisorOptions } from '../../src/types.ts';
 
 function issuesOf(run: () => unknown): readonly Issue[] {
@@ -34,8 +34,8 @@ describe('validation', () => {
   test('an unknown key is named with the nearest key that exists there', () => {
     expect(messageAt({ plugins: { hello: { breaker: { maxFailure: 3 } } } }, 'plugins.hello.breaker.maxFailure')).toContain('"maxFailures"');
     expect(messageAt({ plugindir: 'x' }, 'plugindir')).toContain('"pluginDir"');
-    expect(issuesOf(() => validatePluginOptions({ concurency: 3 }))).toEqual([
-      { path: 'concurency', message: 'unknown key, did you mean "concurrency"?' },
+    expect(issuesOf(() => validateLoadOptions({ options: { concurency: 3 } }))).toEqual([
+      { path: 'options.concurency', message: 'unknown key, did you mean "concurrency"?' },
     ]);
   });
 
@@ -81,7 +81,7 @@ describe('validation', () => {
   test('nesting without end is refused by name, not by a stack overflow', () => {
     let deep: unknown = 1;
     for (let i = 0; i < 100_000; i++) deep = [deep];
-    expect(issuesOf(() => validatePluginOptions({ initArgs: deep }))[0]?.message).toMatch(/nested more than/);
+    expect(issuesOf(() => validateLoadOptions({ options: { initArgs: deep } }))[0]?.message).toMatch(/nested more than/);
   });
 
   test('__proto__ and constructor are refused wherever they stand, and pollute nothing', () => {

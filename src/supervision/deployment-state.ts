@@ -1,0 +1,64 @@
+/** What a deployment is given, the phases of its life with what each owns, and what its end comes to. */
+import type PQueue from 'p-queue';
+import type { Release } from '../catalog/release.ts';
+import { PluginUnavailableError, type ChameleonError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import type { Instance } from '../instance/instance.ts';
+import type { InstanceEnd, Readiness } from '../instance/state.ts';
+import type { ResolvedPluginOptions } from '../options.ts';
+import type { ByteBudget } from '../resilience/queue.ts';
+import type { ExitCause, RolloutReason } from '../types.ts';
+import type { Call } from './call.ts';
+
+export interface DeploymentOptions {
+  release: Release;
+  options: ResolvedPluginOptions;
+  /** Give up when the first instance does not become ready. */
+  once: boolean;
+  /** For its first child: what the version before handed over. */
+  state?: unknown;
+  emit: Emit;
+  /** Bounds how many children of the whole supervisor start at a time. */
+  starts: PQueue;
+  /** Bytes that wait in all deployments together. */
+  total: ByteBudget;
+  random(): number;
+  onFailure(call: Call, error: ChameleonError, mayRetry: boolean): void;
+  onReturned(call: Call): void;
+}
+
+export type State =
+  | { kind: 'starting' }
+  | { kind: 'running'; instance: Instance; readiness: Readiness }
+  | { kind: 'restarting' }
+  | { kind: 'failed'; error: ChameleonError }
+  | { kind: 'draining'; instance: Instance | null }
+  | { kind: 'stopped' };
+
+/** Why a version is worse than the one before. */
+export interface Verdict {
+  reason: RolloutReason;
+  detail: string;
+  stderrTail: string;
+}
+
+/** What stopping came to. */
+export interface StopReport {
+  stopped: number;
+  killed: number;
+  abandonedCalls: number;
+}
+
+/** Adds what became of some instances that were stopped. */
+export function addEnds(report: StopReport, ends: readonly InstanceEnd[]): void {
+  for (const end of ends) {
+    report.abandonedCalls += end.unanswered.length;
+    if (end.exit.signal === 'SIGKILL') report.killed++;
+    else report.stopped++;
+  }
+}
+
+/** What calls are told while there is no child. */
+export function downError({ name: plugin, version }: Release, cause: ExitCause): ChameleonError {
+  return new PluginUnavailableError({ plugin, version }, `down (${cause})`);
+}

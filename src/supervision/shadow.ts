@@ -1,0 +1,46 @@
+/**
+ * Copies of calls, for a candidate to show what it would answer. Nobody waits for them; what they come to is counted, and a few
+ * answers that differ are kept to be looked at.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { ShadowOptions, ShadowReport } from '../types.ts';
+import { Share } from '../resilience/share.ts';
+import type { Call } from './call.ts';
+import type { Deployment } from './deployment.ts';
+
+const SAMPLES = 5;
+const SAMPLE_LENGTH = 1024;
+
+export class Shadow {
+  readonly report: ShadowReport = { calls: 0, failed: 0, differing: 0, samples: [] };
+  readonly #candidate: Deployment;
+  readonly #share: Share;
+  readonly #compare: boolean;
+
+  constructor(candidate: Deployment, { percent, compare }: Required<ShadowOptions>) {
+    this.#candidate = candidate;
+    this.#share = new Share(percent);
+    this.#compare = compare;
+  }
+
+  /** Whether a copy of this call, which goes to `served`, is to be made. */
+  wants(served: Deployment, method: string, key: string | undefined): boolean {
+    if (served === this.#candidate || served.dispatcher.methods?.get(method)?.readonly !== true) return false;
+    return this.#candidate.dispatcher.methods?.has(method) === true && this.#share.takes(key);
+  }
+
+  send(original: Promise<unknown>, copy: Call): void {
+    this.#candidate.submit(copy, copy.madeAt);
+    void Promise.allSettled([original, copy.promise]).then(([served, shadowed]) => {
+      this.report.calls++;
+      if (shadowed.status === 'rejected') this.report.failed++;
+      else if (this.#compare && served.status === 'fulfilled' && !isDeepStrictEqual(served.value, shadowed.value)) {
+        this.report.differing++;
+        if (this.report.samples.length < SAMPLES)
+          this.report.samples.push({ method: copy.method, served: sample(served.value), shadowed: sample(shadowed.value) });
+      }
+    });
+  }
+}
+
+const sample = (value: unknown): string => String(JSON.stringify(value)).slice(0, SAMPLE_LENGTH);
