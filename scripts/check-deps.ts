@@ -32,7 +32,7 @@ export const rules: Rules = {
     util: { is: ['src/util/'], may: [] },
     protocol: { is: ['src/protocol/'], may: [] },
     runner: { is: ['runner/'], may: ['protocol'] },
-    errors: { is: ['src/errors.ts', 'src/error-base.ts'], may: ['types'] },
+    errors: { is: ['src/errors.ts', 'src/error-base.ts', 'src/install-errors.ts'], may: ['types'] },
     events: { is: ['src/events.ts'], may: ['types', 'errors'] },
     options: { is: ['src/options.ts', 'src/options-'], may: ['types', 'util', 'src/protocol/messages.ts', 'errors'] },
     config: { is: ['src/config.ts'], may: ['types'] },

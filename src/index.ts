@@ -14,6 +14,8 @@ export {
   ConfigInvalidError,
   FreeFailedError,
   HandshakeError,
+  InstallFailedError,
+  IntegrityError,
   isChameleonError,
   ManifestInvalidError,
   MethodNotFoundError,
@@ -32,6 +34,8 @@ export {
   SupervisorClosedError,
   VersionNotFoundError,
   type ErrorSubject,
+  type InstallPhase,
+  type IntegrityChange,
   type Issue,
   type RemoteError,
 } from './errors.ts';
