@@ -51,9 +51,9 @@ export const rules: Rules = {
     telemetry: { is: ['src/telemetry/'], may: ['types', 'errors', 'events'] },
     create: { is: ['src/create.ts'], may: ['*'] },
     index: { is: ['src/index.ts'], may: ['*'] },
-    build: { is: ['src/build/'], may: ['errors', 'catalog'] },
+    build: { is: ['src/build/'], may: ['util', 'errors', 'catalog'] },
     testing: { is: ['src/testing.ts'], may: ['errors', 'index', 'build'] },
-    cli: { is: ['src/cli/'], may: ['index'] },
+    cli: { is: ['src/cli/'], may: ['index', 'build'] },
   },
   packages: {
     'vscode-jsonrpc': ['rpc'],

@@ -43,7 +43,10 @@ export async function startPlugin(dir: string | URL, { logger, ...options }: Sta
   let supervisor: Supervisor | null = null;
   try {
     const runnable = await runnableFolder(project, folder);
-    supervisor = await createSupervisor({ logger, plugins: { [name]: { ...options, execArgv: ['--enable-source-maps', ...(options.execArgv ?? [])] } } });
+    supervisor = await createSupervisor({
+      logger,
+      plugins: { [name]: { ...options, execArgv: ['--enable-source-maps', ...(options.execArgv ?? [])] } },
+    });
     await supervisor.load(runnable);
   } catch (error) {
     await supervisor?.close({ drainTimeoutMs: 0 });

@@ -3,6 +3,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import type { CallFlags } from './commands/call.ts';
+import type { InitFlags } from './commands/init.ts';
 import type { LogFlags } from './commands/logs.ts';
 import type { StartFlags } from './commands/start.ts';
 import type { ConfigurationFlags } from './configuration.ts';
@@ -51,6 +52,7 @@ function program(version: string, json: boolean, done: Done): Command {
   addRunning(root, done);
   addAsking(root, done);
   addChanging(root, done);
+  addAuthoring(root, done);
   return root;
 }
 
@@ -114,4 +116,16 @@ function addChanging(root: Command, done: Done): void {
   add('reload', '<name>', 'replace the process of a plugin, without a failed call', ['reload hello']);
   add('rollback', '<name>', 'switch back to the version that was active before', ['rollback hello']);
   add('unload', '<name[@version]>', 'drain and stop a plugin, or one version of it', ['unload hello', 'unload hello@1.0.0']);
+}
+
+function addAuthoring(root: Command, done: Done): void {
+  const init = root
+    .command('init')
+    .description('make a new plugin, with a test that runs it')
+    .argument('<dir>', 'folder that is new or empty; the plugin is named for it')
+    .option('--ts', 'in TypeScript (default)')
+    .option('--js', 'in JavaScript');
+  withExamples(withJson(init), ['init hello', 'init ./plugins/hello --js']).action(async (dir: string, flags: InitFlags) =>
+    done(await (await import('./commands/init.ts')).init(dir, flags)),
+  );
 }
