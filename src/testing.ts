@@ -55,7 +55,12 @@ export async function startPlugin(dir: string | URL, { logger, ...options }: Sta
   }
   const started = supervisor;
   let closing: Promise<CloseReport> | null = null;
-  const close = (): Promise<CloseReport> => (closing ??= started.close().finally(remove));
+  const close = (): Promise<CloseReport> => (closing ??= end());
+  const end = async (): Promise<CloseReport> => {
+    const report = await started.close();
+    await remove();
+    return report;
+  };
   return {
     name,
     version,

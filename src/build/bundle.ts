@@ -106,9 +106,10 @@ function leaveOutside(dir: string, named: ReadonlySet<string>, outside: Set<stri
         const found = await build.resolve(path, { ...args, pluginData: again });
         // Asked for once more by esbuild itself, whose words for it are better.
         if (found.errors.length > 0) return undefined;
-        const { errors: _, pluginData: __, ...resolved } = found;
         const owner = found.external || found.namespace !== 'file' ? null : packageOf(found.path);
-        if (owner === null || owner.dir === dir || !(named.has(owner.name) || isNative(owner.dir))) return resolved;
+        if (owner === null || owner.dir === dir || !(named.has(owner.name) || isNative(owner.dir))) {
+          return { path: found.path, external: found.external, namespace: found.namespace, suffix: found.suffix, sideEffects: found.sideEffects };
+        }
         outside.add(owner.name);
         return { path, external: true };
       });
