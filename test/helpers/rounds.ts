@@ -30,11 +30,11 @@ export class Round {
   }
 
   /** Watches the supervisor, or that of a ledger together with its books, from now until `end` of what is returned. */
-  async begin(watched: Watched | Ledger): Promise<Invariants> {
+  readonly begin = async (watched: Watched | Ledger): Promise<Invariants> => {
     const check = await Invariants.begin(watched, this.load, this.random.stream());
     this.checks.push(check);
     return check;
-  }
+  };
 }
 
 function expectEnded({ checks }: Round): void {
