@@ -2,6 +2,7 @@
  * The commands, their arguments and help. What a command does is in commands/, loaded when it is run, so that help is fast.
  */
 import { Command, CommanderError } from 'commander';
+import type { BuildFlags } from './commands/build.ts';
 import type { CallFlags } from './commands/call.ts';
 import type { InitFlags } from './commands/init.ts';
 import type { LogFlags } from './commands/logs.ts';
@@ -127,5 +128,14 @@ function addAuthoring(root: Command, done: Done): void {
     .option('--js', 'in JavaScript');
   withExamples(withJson(init), ['init hello', 'init ./plugins/hello --js']).action(async (dir: string, flags: InitFlags) =>
     done(await (await import('./commands/init.ts')).init(dir, flags)),
+  );
+  const build = root
+    .command('build')
+    .description('bundle a plugin, run it once, and pack it with the types of its clients')
+    .argument('<dir>', "the plugin's project")
+    .addOption(value('-o, --output <file>', 'the archive; default: <name>-<version>.tgz'))
+    .addOption(value('--external <package...>', 'leave a package outside of the bundle, besides those with native parts'));
+  withExamples(withJson(withConfig(build)), ['build .', 'build ./hello -o hello.tgz', 'build . --external pdfkit']).action(
+    async (dir: string, flags: BuildFlags) => done(await (await import('./commands/build.ts')).build(dir, flags)),
   );
 }
