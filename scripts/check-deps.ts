@@ -44,6 +44,7 @@ export const rules: Rules = {
       is: ['src/instance/'],
       may: ['types', 'util', 'protocol', 'errors', 'events', 'type options', 'catalog', 'process', 'rpc', 'resilience'],
     },
+    install: { is: ['src/install/'], may: ['util', 'src/protocol/messages.ts', 'errors', 'catalog', 'process'] },
     supervision: {
       is: ['src/supervision/'],
       may: ['types', 'util', 'protocol', 'errors', 'events', 'options', 'catalog', 'process', 'rpc', 'resilience', 'instance'],
@@ -57,11 +58,11 @@ export const rules: Rules = {
   },
   packages: {
     'vscode-jsonrpc': ['rpc'],
-    execa: ['process'],
+    execa: ['process', 'install'],
     'tree-kill': ['process'],
     winston: ['telemetry'],
     esbuild: ['build'],
-    tar: ['build'],
+    tar: ['install', 'build'],
     'p-queue': ['resilience', 'supervision'],
   },
   exceptions: [],

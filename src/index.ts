@@ -2,6 +2,18 @@
 export { createSupervisor, scanPlugins, VERSION, type PluginListing } from './create.ts';
 export type { ReconfigureReport } from './supervision/roster.ts';
 export type { Supervisor } from './supervision/supervisor.ts';
+export { installPlugin, prunePlugins, uninstallPlugin, verifyPlugins } from './install/api.ts';
+export type {
+  InstalledVersion,
+  InstallOptions,
+  InstallProgress,
+  InstallResult,
+  PruneOptions,
+  PruneResult,
+  UninstallOptions,
+  VerifyOptions,
+  VerifyResult,
+} from './install/types.ts';
 export { defaultOptions, validateOptions } from './options.ts';
 export { createDefaultLogger, type DefaultLoggerOptions } from './telemetry/default-logger.ts';
 export type { EventMap, EventOf, SupervisorEvent } from './events.ts';
@@ -32,6 +44,7 @@ export {
   StartFailedError,
   StartTimeoutError,
   SupervisorClosedError,
+  VersionInUseError,
   VersionNotFoundError,
   type ErrorSubject,
   type InstallPhase,

@@ -51,3 +51,13 @@ export class IntegrityError extends ChameleonError {
     this.total = changes.length;
   }
 }
+
+/** A version that runs was not removed. */
+export class VersionInUseError extends ChameleonError {
+  readonly code = 'ERR_VERSION_IN_USE';
+  readonly dir: string;
+  constructor(subject: ErrorSubject, dir: string) {
+    super(`${subject.plugin}@${subject.version} is running from ${dir}; switch to another version or unload it first`, subject);
+    this.dir = dir;
+  }
+}

@@ -66,6 +66,7 @@ const TABLE: Record<string, { error: ChameleonError; facts: object; retryable?: 
     error: new errors.IntegrityError(subject, '/p/hello/1.0.0', [{ path: 'index.js', problem: 'changed' }]),
     facts: { dir: '/p/hello/1.0.0', changes: [{ path: 'index.js', problem: 'changed' }], total: 1 },
   },
+  ERR_VERSION_IN_USE: { error: new errors.VersionInUseError(subject, '/p/hello/1.0.0'), facts: { dir: '/p/hello/1.0.0' } },
   ERR_SUPERVISOR_CLOSED: { error: new errors.SupervisorClosedError(subject), facts: {} },
 };
 
