@@ -7,6 +7,7 @@ import type { ExitFacts, QueueLimit } from './types.ts';
 
 export { ChameleonError, isChameleonError, type ErrorSubject, type Issue, type RemoteError } from './error-base.ts';
 export { ContractError, QuiesceFailedError, ReloadFailedError, RolledBackError, RolloutSupersededError } from './rollout-errors.ts';
+export { InstallFailedError, IntegrityError, VersionInUseError, type InstallPhase, type IntegrityChange } from './install-errors.ts';
 
 const listed = (issues: readonly Issue[]): string => issues.map((issue) => `\n  ${issue.path || '(root)'}: ${issue.message}`).join('');
 const named = (subject: ErrorSubject): string => `${subject.plugin ?? 'plugin'}${subject.version === undefined ? '' : `@${subject.version}`}`;

@@ -2,6 +2,18 @@
 export { createSupervisor, scanPlugins, VERSION, type PluginListing } from './create.ts';
 export type { ReconfigureReport } from './supervision/roster.ts';
 export type { Supervisor } from './supervision/supervisor.ts';
+export { installPlugin, prunePlugins, uninstallPlugin, verifyPlugins } from './install/api.ts';
+export type {
+  InstalledVersion,
+  InstallOptions,
+  InstallProgress,
+  InstallResult,
+  PruneOptions,
+  PruneResult,
+  UninstallOptions,
+  VerifyOptions,
+  VerifyResult,
+} from './install/types.ts';
 export { defaultOptions, validateOptions } from './options.ts';
 export { createDefaultLogger, type DefaultLoggerOptions } from './telemetry/default-logger.ts';
 export type { EventMap, EventOf, SupervisorEvent } from './events.ts';
@@ -15,6 +27,8 @@ export {
   ContractError,
   FreeFailedError,
   HandshakeError,
+  InstallFailedError,
+  IntegrityError,
   isChameleonError,
   ManifestInvalidError,
   MethodNotFoundError,
@@ -34,8 +48,11 @@ export {
   StartFailedError,
   StartTimeoutError,
   SupervisorClosedError,
+  VersionInUseError,
   VersionNotFoundError,
   type ErrorSubject,
+  type InstallPhase,
+  type IntegrityChange,
   type Issue,
   type RemoteError,
 } from './errors.ts';

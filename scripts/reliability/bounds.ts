@@ -36,7 +36,7 @@ export const bounds: readonly Bound[] = [
   {
     what: 'silence within a message',
     value: constant('src/rpc/channel.ts', 'STALL_TIMEOUT_MS'),
-    test: ['integration/faults-protocol.test.ts', 'F16'],
+    test: ['integration/faults-protocol-pieces.test.ts', 'F16'],
   },
   {
     what: 'levels of nesting in arguments and results',

@@ -2,7 +2,9 @@
  * The commands, their arguments and help. What a command does is in commands/, loaded when it is run, so that help is fast.
  */
 import { Command, CommanderError } from 'commander';
+import type { BuildFlags } from './commands/build.ts';
 import type { CallFlags } from './commands/call.ts';
+import type { InitFlags } from './commands/init.ts';
 import type { LogFlags } from './commands/logs.ts';
 import type { StartFlags } from './commands/start.ts';
 import type { ConfigurationFlags } from './configuration.ts';
@@ -51,6 +53,7 @@ function program(version: string, json: boolean, done: Done): Command {
   addRunning(root, done);
   addAsking(root, done);
   addChanging(root, done);
+  addAuthoring(root, done);
   return root;
 }
 
@@ -114,4 +117,25 @@ function addChanging(root: Command, done: Done): void {
   add('reload', '<name>', 'replace the process of a plugin, without a failed call', ['reload hello']);
   add('rollback', '<name>', 'switch back to the version that was active before', ['rollback hello']);
   add('unload', '<name[@version]>', 'drain and stop a plugin, or one version of it', ['unload hello', 'unload hello@1.0.0']);
+}
+
+function addAuthoring(root: Command, done: Done): void {
+  const init = root
+    .command('init')
+    .description('make a new plugin, with a test that runs it')
+    .argument('<dir>', 'folder that is new or empty; the plugin is named for it')
+    .option('--ts', 'in TypeScript (default)')
+    .option('--js', 'in JavaScript');
+  withExamples(withJson(init), ['init hello', 'init ./plugins/hello --js']).action(async (dir: string, flags: InitFlags) =>
+    done(await (await import('./commands/init.ts')).init(dir, flags)),
+  );
+  const build = root
+    .command('build')
+    .description('bundle a plugin, run it once, and pack it with the types of its clients')
+    .argument('<dir>', "the plugin's project")
+    .addOption(value('-o, --output <file>', 'the archive; default: <name>-<version>.tgz'))
+    .addOption(value('--external <package...>', 'leave a package outside of the bundle, besides those with native parts'));
+  withExamples(withJson(withConfig(build)), ['build .', 'build ./hello -o hello.tgz', 'build . --external pdfkit']).action(
+    async (dir: string, flags: BuildFlags) => done(await (await import('./commands/build.ts')).build(dir, flags)),
+  );
 }

@@ -21,15 +21,26 @@ export async function sweepOrphans(): Promise<number[]> {
   const swept: number[] = [];
   const namespace = await pidNamespace('self');
   for (const { pid, marker } of await processesMarked(() => true)) {
-    const [owner, started] = marker.split('-');
-    if (owner === undefined || started === undefined || !/^[0-9]+$/.test(owner)) continue;
-    if ((await startTime(Number(owner)).catch(() => started)) === started) continue;
+    if (await ownerLives(marker)) continue;
     // Seen from outside a container its supervisor's pid means nothing to us, so what lives in it is not ours to judge.
     if (namespace === null || (await pidNamespace(pid)) !== namespace) continue;
     kill(pid);
     swept.push(pid);
   }
   return swept;
+}
+
+/** Whether the process that made this marker is alive; true also where it cannot be told, and for what is no marker. */
+export async function ownerLives(marker: string): Promise<boolean> {
+  const [owner, started] = marker.split('-');
+  if (owner === undefined || started === undefined || !/^[0-9]+$/.test(owner)) return true;
+  if (process.platform === 'linux') return (await startTime(Number(owner)).catch(() => started)) === started;
+  try {
+    process.kill(Number(owner), 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 /** Null for a process that is gone, also when nobody has reaped it: a zombie supervises nothing. Rejects when it cannot be told. */

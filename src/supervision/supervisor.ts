@@ -15,6 +15,7 @@ import {
 } from '../errors.ts';
 import { EventHub, type Telemetry } from '../events.ts';
 import { resolveOptions, validateLoadOptions, type ResolvedOptions } from '../options.ts';
+import { ownResidentBytes } from '../process/memory.ts';
 import { sweepOrphans } from '../process/orphans.ts';
 import { argsToJson, NotJson } from '../protocol/json.ts';
 import { FIRST_CALL_ID } from '../protocol/messages.ts';
@@ -134,7 +135,7 @@ export class Supervisor extends EventHub {
       pid: process.pid,
       state: this.#closed ? 'closed' : this.#closing === null ? 'running' : 'closing',
       uptimeMs: Math.round(performance.now() - this.#startedAt),
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: ownResidentBytes(),
       plugins: [...this.#roster.plugins.values()].map((plugin) => plugin.status()),
       refused: this.#roster.refused.map(({ path, error }) => ({ path, code: error.code, message: error.message })),
     };

@@ -4,12 +4,13 @@
  * I2 every call settles, and no later than its deadline + 250 ms
  * I3 a call that is not idempotent began at most once, an attempt of an idempotent one too; a success is what the plugin wrote
  *
- * What is random comes from one seed, which every failure names: `LEDGER_SEED=… npx vitest run …` repeats it.
+ * What is random comes from one seed, which every failure names: `CHAMELEON_TEST_SEED=… npx vitest run …` repeats it.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { isChameleonError, type ChameleonError, type PluginOptions } from '../../src/index.ts';
+import { Random } from './random.ts';
 import { fixtures, type Supervise, type Watched } from './supervise.ts';
 
 const LATE_MS = 250;
@@ -31,33 +32,28 @@ export interface Settlement {
 export class Ledger {
   readonly watched: Watched;
   readonly plugin: string;
-  readonly seed: number;
+  readonly #random: Random;
   readonly #file: string;
   readonly #calls: Promise<Settlement>[] = [];
-  #state: number;
 
   /** A supervisor that runs `fixture`, which writes to a file of its own. */
-  static async begin(supervise: Supervise, fixture = 'ledger', options: PluginOptions = {}): Promise<Ledger> {
+  static async begin(supervise: Supervise, fixture = 'ledger', options: PluginOptions = {}, random = new Random()): Promise<Ledger> {
     const watched = await supervise();
     const file = join(await supervise.tempDir(), 'ledger');
     await watched.supervisor.load(join(fixtures, fixture), { options: { ...options, options: { ...options.options, file } } });
-    return new Ledger(watched, fixture, file);
+    return new Ledger(watched, fixture, file, random);
   }
 
-  constructor(watched: Watched, plugin: string, file: string) {
+  constructor(watched: Watched, plugin: string, file: string, random: Random) {
     this.watched = watched;
     this.plugin = plugin;
     this.#file = file;
-    this.seed = Number(process.env['LEDGER_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-    this.#state = this.seed;
+    this.#random = random;
   }
 
-  /** A whole number from 0 to below `limit`; the same sequence for the same seed (mulberry32). */
+  /** A whole number from 0 to below `limit`. */
   random(limit: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) % limit;
+    return this.#random.below(limit);
   }
 
   /** A call that takes `ms` in the plugin. Never rejects. */
@@ -92,7 +88,7 @@ export class Ledger {
   async verify(): Promise<Settlement[]> {
     const settled = await Promise.all(this.#calls);
     const lines = this.#lines();
-    const seed = `LEDGER_SEED=${this.seed}`;
+    const seed = `CHAMELEON_TEST_SEED=${this.#random.seed}`;
     const written = new Set(lines);
     const begun = lines.filter((line) => line.endsWith(' begin')).map((line) => line.split(' ').slice(0, 2));
     const attempts = begun.map(([id, attempt]) => `${id} attempt ${attempt}`);

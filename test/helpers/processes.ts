@@ -1,5 +1,5 @@
 /** What the operating system says of a process. Linux, from /proc. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { until } from './until.ts';
 
 /** False for one that is gone, and for a zombie that is not ours to reap. */
@@ -12,6 +12,16 @@ export function isAlive(pid: number): boolean {
 export async function allGone(pids: readonly number[], since: number, timeoutMs: number): Promise<number> {
   await until(`${pids.join(', ')} are gone`, () => !pids.some(isAlive), timeoutMs);
   return performance.now() - since;
+}
+
+/** Children of this process that have ended and that nobody has reaped. */
+export function zombies(): number[] {
+  if (process.platform !== 'linux') return [];
+  const pids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
+  return pids.map(Number).filter((pid) => {
+    const stat = statOf(pid);
+    return stat !== null && stat.state === 'Z' && stat.parent === process.pid;
+  });
 }
 
 function statOf(pid: number): { state: string; parent: number } | null {

@@ -1,28 +1,14 @@
-/**
- * Fault F18 under load: what a plugin sends in frames that are well formed and hold anything at all. The cases come from a seed that
- * each failure names; `CHAMELEON_TEST_SEED=…` brings it back.
- */
-import { expect, test } from 'vitest';
+/** Fault F18: what a plugin sends in frames that are well formed and hold anything at all. */
+import { expect } from 'vitest';
 import { isChameleonError } from '../../src/index.ts';
-import { Invariants } from '../helpers/invariants.ts';
+import type { Random } from '../helpers/random.ts';
+import { rounds } from '../helpers/rounds.ts';
 import { useSupervisors } from '../helpers/supervise.ts';
 import { until } from '../helpers/until.ts';
 
 const supervise = useSupervisors();
-const FRESH = Number(process.env['CHAMELEON_TEST_SEED'] ?? Date.now() | 0);
 const CASES = 12;
 const OUTCOMES = new Set(['ERR_PLUGIN_CRASHED', 'ERR_PROTOCOL', 'ERR_PLUGIN_THREW', 'ERR_METHOD_NOT_FOUND', 'ERR_CALL_TIMEOUT']);
-
-/** mulberry32. */
-function randomOf(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) % limit;
-  };
-}
 
 const PIECES = [
   '{',
@@ -54,33 +40,29 @@ const BODIES = [
 ];
 
 /** A body with a few of its bytes taken out, put in or changed. */
-function mutated(random: (limit: number) => number): string {
-  let body = BODIES[random(BODIES.length)]!;
-  for (let changes = random(4); changes > 0; changes--) {
-    const at = random(body.length);
-    body = body.slice(0, at) + PIECES[random(PIECES.length)]! + body.slice(at + random(3));
+function mutated(random: Random): string {
+  let body = random.pick(BODIES);
+  for (let changes = random.below(4); changes > 0; changes--) {
+    const at = random.below(body.length);
+    body = body.slice(0, at) + random.pick(PIECES) + body.slice(at + random.below(3));
   }
   return body;
 }
 
-test.each([1, 18, FRESH])(
-  `F18 ${CASES} frames of mutated JSON are each read or refused, and the supervisor and the others go on, seed %d`,
-  async (seed) => {
-    const random = randomOf(seed);
-    const restart = { maxRestarts: 1_000, backoffMs: 1, maxBackoffMs: 1 };
-    const watched = await supervise.fixture('raw-channel', { breaker: { enabled: false }, poisonAfter: 0, restart });
-    const { supervisor } = watched;
-    const check = await Invariants.begin(watched, 'under load');
-    for (let i = 0; i < CASES; i++) {
-      const body = mutated(random);
-      const outcome: unknown = await supervisor.call('raw-channel', 'say', [[body]], { timeoutMs: 10_000 }).catch((error: unknown) => error);
-      if (outcome instanceof Error) {
-        expect(isChameleonError(outcome) && OUTCOMES.has(outcome.code), `seed ${seed}, case ${i}: ${body}: ${outcome.message}`).toBe(true);
-      }
-      expect(await supervisor.call('raw-channel', 'echo', [i]), `seed ${seed}, case ${i}: ${body}`).toBe(i);
+rounds(`F18 ${CASES} frames of mutated JSON are each read or refused, and the supervisor and the others go on`, async ({ begin, random }) => {
+  const restart = { maxRestarts: 1_000, backoffMs: 1, maxBackoffMs: 1 };
+  const watched = await supervise.fixture('raw-channel', { breaker: { enabled: false }, poisonAfter: 0, restart });
+  const { supervisor } = watched;
+  const check = await begin(watched);
+  for (let i = 0; i < CASES; i++) {
+    const body = mutated(random);
+    const outcome: unknown = await supervisor.call('raw-channel', 'say', [[body]], { timeoutMs: 10_000 }).catch((error: unknown) => error);
+    if (outcome instanceof Error) {
+      expect(isChameleonError(outcome) && OUTCOMES.has(outcome.code), `case ${i}: ${body}: ${outcome.message}`).toBe(true);
     }
-    await until('its child is there', () => supervisor.status('raw-channel').pid !== null);
-    for (const { exit } of check.events('instance-crashed')) expect(exit.cause).toBe('protocol-error');
-    await check.end({ faults: check.events('instance-crashed').length, kinds: ['instance-crashed'] });
-  },
-);
+    expect(await supervisor.call('raw-channel', 'echo', [i]), `case ${i}: ${body}`).toBe(i);
+  }
+  await until('its child is there', () => supervisor.status('raw-channel').pid !== null);
+  for (const { exit } of check.events('instance-crashed')) expect(exit.cause).toBe('protocol-error');
+  await check.end({ faults: check.events('instance-crashed').length, kinds: ['instance-crashed'] });
+});

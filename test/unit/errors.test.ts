@@ -75,6 +75,15 @@ const TABLE: Record<string, { error: ChameleonError; facts: object; retryable?: 
   ERR_PAYLOAD_TOO_LARGE: { error: new errors.PayloadTooLargeError(subject, 'result', 9, 8), facts: { path: 'result', bytes: 9, limit: 8 } },
   ERR_NOT_SERIALIZABLE: { error: new errors.NotSerializableError(subject, 'arguments[0]', 'a bigint'), facts: { path: 'arguments[0]' } },
   ERR_FREE_FAILED: { error: new errors.FreeFailedError(subject, 'threw'), facts: {} },
+  ERR_INSTALL_FAILED: {
+    error: new errors.InstallFailedError({ source: './a', phase: 'dependencies', reason: 'no network', outputTail: 'npm error' }, subject, cause),
+    facts: { source: './a', phase: 'dependencies', reason: 'no network', outputTail: 'npm error' },
+  },
+  ERR_INTEGRITY: {
+    error: new errors.IntegrityError(subject, '/p/hello/1.0.0', [{ path: 'index.js', problem: 'changed' }]),
+    facts: { dir: '/p/hello/1.0.0', changes: [{ path: 'index.js', problem: 'changed' }], total: 1 },
+  },
+  ERR_VERSION_IN_USE: { error: new errors.VersionInUseError(subject, '/p/hello/1.0.0'), facts: { dir: '/p/hello/1.0.0' } },
   ERR_SUPERVISOR_CLOSED: { error: new errors.SupervisorClosedError(subject), facts: {} },
 };
 

@@ -1,0 +1,161 @@
+/**
+ * What a client of the plugin is typed by: `client.d.ts`, from the plugin's source as the compiler of its own project sees it. Where there is
+ * no compiler, each method takes and answers `unknown`.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, parse, relative, resolve, sep } from 'node:path';
+import { BuildFailedError } from '../build-errors.ts';
+import type { Issue } from '../errors.ts';
+import { methodAt, probe, readProbe } from './client-probe.ts';
+import type { Project } from './project.ts';
+
+export interface ClientTypes {
+  text: string;
+  /** Methods whose types could not be told: they take and answer `unknown`. */
+  untyped: string[];
+  /** The compiler that told them, such as `TypeScript 7.0.2`; null without one. */
+  compiler: string | null;
+}
+
+interface Compiler {
+  tsc: string;
+  version: string;
+}
+
+const UNKNOWN = '(...args: unknown[]) => unknown';
+
+/** `sources` are the files of the bundle: a mistake in one of them is a `BuildFailedError`. */
+export async function clientTypes(project: Project, methods: readonly string[], sources: readonly string[]): Promise<ClientTypes> {
+  const { dir, source, manifest } = project;
+  const compiler = source === null ? null : await findCompiler(dir);
+  const types = source === null || compiler === null ? new Map<string, string>() : await compile({ ...project, source }, compiler, methods, sources);
+  const member = (name: string): string => `  ${/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name)}: ${types.get(name) ?? UNKNOWN};\n`;
+  const text = `/** ${manifest.name}@${manifest.version}: what its methods take and answer, as JSON carries it. \`supervisor.plugin<Methods>('${manifest.name}')\` */
+export interface Methods {
+${methods.map(member).join('').replaceAll('\n    ', '\n      ')}}
+declare const plugin: { readonly methods: Methods };
+export default plugin;
+`;
+  return {
+    text,
+    untyped: methods.filter((name) => !types.has(name)),
+    compiler: compiler === null ? null : `TypeScript ${compiler.version}`,
+  };
+}
+
+/** The compiler that the plugin's project has, from 5.0 on: older ones do not know what the probe asks. */
+async function findCompiler(dir: string): Promise<Compiler | null> {
+  try {
+    const file = createRequire(join(dir, 'package.json')).resolve('typescript/package.json');
+    const { version, bin } = JSON.parse(await readFile(file, 'utf8')) as { version: string; bin: { tsc: string } };
+    return Number.parseInt(version) >= 5 ? { tsc: join(dirname(file), bin.tsc), version } : null;
+  } catch {
+    return null;
+  }
+}
+
+async function compile(
+  { dir, source, manifest }: Project & { source: string },
+  { tsc }: Compiler,
+  methods: readonly string[],
+  sources: readonly string[],
+): Promise<Map<string, string>> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'chameleon-types-')));
+  try {
+    // `.mts`, since it imports modules of either kind.
+    const file = join(folder, 'probe.mts');
+    await writeFile(file, probe(join(dir, source).split(sep).join('/'), methods));
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(settings(dir, folder)));
+    const output = await run([tsc, '-p', folder, '--pretty', 'false'], dir);
+    const mistakes = mistakesIn(output, dir);
+    const fatal = mistakes.filter(({ file: at }) => at === null || sources.includes(at));
+    if (fatal.length > 0) {
+      const issues = fatal.map(({ file: at, line, column, message }): Issue => ({
+        path: at === null ? '' : `${relative(dir, at)}:${line}:${column}`,
+        message,
+      }));
+      throw new BuildFailedError(`${manifest.name} does not type-check`, issues);
+    }
+    const emitted = join(folder, 'out', relative(parse(folder).root, folder), 'probe.d.mts');
+    const types = readProbe(await readFile(emitted, 'utf8').catch(() => ''), methods);
+    // What the compiler could not write down is not what it has written.
+    for (const { file: at, line } of mistakes) if (at === file) types.delete(methodAt(line, methods) ?? '');
+    return types;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The project's own settings, but for what is made of them. */
+function settings(dir: string, folder: string): object {
+  const own = join(dir, 'tsconfig.json');
+  const base = existsSync(own)
+    ? { extends: own }
+    : {
+        compilerOptions: {
+          target: 'es2023',
+          module: 'nodenext',
+          strict: true,
+          types: existsSync(join(dir, 'node_modules/@types/node')) ? ['node'] : [],
+        },
+      };
+  return {
+    ...base,
+    compilerOptions: {
+      ...base.compilerOptions,
+      noEmit: false,
+      declaration: true,
+      emitDeclarationOnly: true,
+      declarationMap: false,
+      declarationDir: join(folder, 'out'),
+      outDir: join(folder, 'out'),
+      rootDir: parse(folder).root,
+      typeRoots: parents(dir).map((parent) => join(parent, 'node_modules/@types')),
+      allowJs: true,
+      allowImportingTsExtensions: true,
+      skipLibCheck: true,
+      composite: false,
+      incremental: false,
+      isolatedDeclarations: false,
+      noEmitOnError: false,
+    },
+    files: ['probe.mts'],
+  };
+}
+
+function parents(dir: string): string[] {
+  return dir === dirname(dir) ? [dir] : [dir, ...parents(dirname(dir))];
+}
+
+interface Mistake {
+  /** Absolute; null for one that is nowhere in a file. */
+  file: string | null;
+  line: number;
+  column: number;
+  message: string;
+}
+
+/** `index.ts(3,5): error TS2322: …`, with what follows indented. */
+function mistakesIn(output: string, dir: string): Mistake[] {
+  const found: Mistake[] = [];
+  for (const text of output.split(/\r?\n(?=\S)/)) {
+    const [, file, line, column, message] = /^(?:(.+?)\((\d+),(\d+)\): )?error (TS\d+: [^]*)$/.exec(text.trimEnd()) ?? [];
+    if (message === undefined) continue;
+    found.push({ file: file === undefined ? null : resolve(dir, file), line: Number(line), column: Number(column), message });
+  }
+  return found;
+}
+
+/** What it has said; that it ends with a code other than 0 says nothing more. */
+function run(args: readonly string[], cwd: string): Promise<string> {
+  return new Promise((done, fail) => {
+    execFile(process.execPath, args, { cwd, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      if (error !== null && (typeof error.code !== 'number' || stdout === '')) fail(new Error(`${error.message}\n${stderr}`, { cause: error }));
+      else done(stdout);
+    });
+  });
+}
