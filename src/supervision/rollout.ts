@@ -222,7 +222,7 @@ export class Rollout {
     this.#host.fleet.held = before;
     this.#enter({ kind: 'holding', candidate, before, trial, timer: setTimeout(() => this.retire(), holdMs) });
     // Keeps rule 3 of the plugin: what waits is not begun by the old version any more.
-    if (this.#handover === null) before.dispatcher.giveBack((call) => this.#host.fleet.find(call.range) === candidate);
+    before.dispatcher.giveBack((call) => this.#host.fleet.find(call.range) === candidate);
   }
 
   async #giveUp(error: ChameleonError): Promise<ChameleonError> {
