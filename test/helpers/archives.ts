@@ -64,7 +64,7 @@ export function tar(members: readonly (Member | Buffer)[], end: Buffer = END): B
 }
 
 export const MANIFEST = { name: 'packed', version: '1.0.0', type: 'module', main: 'index.js' };
-export const SOURCE = "export default { methods: { greet: (name) => `hello ${name}` } };\n";
+export const SOURCE = 'export default { methods: { greet: (name) => `hello ${name}` } };\n';
 
 /** A sound plugin's members, below `package/`. */
 export function sound(manifest: object = MANIFEST): Member[] {
