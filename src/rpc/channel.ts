@@ -75,7 +75,8 @@ export class Channel {
     });
     this.#writer = new FrameWriter(options.writable);
     this.#connection = createMessageConnection(this.#reader, this.#writer, NullLogger);
-    this.#connection.onClose(() => this.#end(null));
+    // The writing end may close while what was read still waits.
+    this.#connection.onClose(() => void this.delivered().then(() => this.#end(null)));
     this.#connection.onError(() => {});
     this.#connection.listen();
   }
