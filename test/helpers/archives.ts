@@ -74,6 +74,24 @@ export function sound(manifest: object = MANIFEST): Member[] {
   ];
 }
 
+/** A plugin with one small dependency, of the registry. */
+export const CLOCK = { name: 'clock', version: '1.0.0', type: 'module', main: 'index.js', dependencies: { ms: '^2.1.3' } };
+const LOCKED_MS = {
+  version: '2.1.3',
+  resolved: 'https://registry.npmjs.org/ms/-/ms-2.1.3.tgz',
+  integrity: 'sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA==',
+};
+
+/** Its members; `changed` fields of the locked package, and its place. */
+export function clock(manifest: object = CLOCK, changed: object = {}, location = 'node_modules/ms'): Member[] {
+  const packages = { '': manifest, 'node_modules/ms': LOCKED_MS, [location]: { ...LOCKED_MS, ...changed } };
+  return [
+    { path: 'package/package.json', body: JSON.stringify(manifest) },
+    { path: 'package/package-lock.json', body: JSON.stringify({ name: 'clock', version: '1.0.0', lockfileVersion: 3, requires: true, packages }) },
+    { path: 'package/index.js', body: "import ms from 'ms';\nexport default { methods: { inWords: (time) => ms(time, { long: true }) } };\n" },
+  ];
+}
+
 /** Writes a .tgz; resolves with its path. */
 export async function putArchive(file: string, members: readonly (Member | Buffer)[]): Promise<string> {
   await writeFile(file, gzipSync(tar(members)));
