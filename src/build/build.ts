@@ -61,7 +61,7 @@ export async function buildPlugin(dir: string, { file, external = [], supervisor
     if (text !== '') await stage.write('package-lock.json', text);
     await stage.write('package.json', builtManifest(project, { methods: null, dependencies }));
     const methods = await learn(project, folder, supervisor);
-    const types = await clientTypes(project, methods, bundled.sources);
+    const types = await clientTypes(project, methods);
     await stage.write(TYPES, types.text);
     await stage.write('package.json', builtManifest(project, { methods, dependencies, types: TYPES }));
     const target = resolve(file ?? `${name.replace('@', '').replace('/', '-')}-${version}.tgz`);

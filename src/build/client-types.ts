@@ -28,15 +28,16 @@ interface Compiler {
 
 const UNKNOWN = '(...args: unknown[]) => unknown';
 
-/** `sources` are the files of the bundle: a mistake in one of them is a `BuildFailedError`. */
-export async function clientTypes(project: Project, methods: readonly string[], sources: readonly string[]): Promise<ClientTypes> {
+/** Throws `BuildFailedError` when the source does not type-check. */
+export async function clientTypes(project: Project, methods: readonly string[]): Promise<ClientTypes> {
   const { dir, source, manifest } = project;
   const compiler = source === null ? null : await findCompiler(dir);
-  const types = source === null || compiler === null ? new Map<string, string>() : await compile({ ...project, source }, compiler, methods, sources);
-  const member = (name: string): string => `  ${/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name)}: ${types.get(name) ?? UNKNOWN};\n`;
+  const types = source === null || compiler === null ? new Map<string, string>() : await compile({ ...project, source }, compiler, methods);
+  const member = (name: string): string =>
+    `  ${/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name)}: ${(types.get(name) ?? UNKNOWN).replaceAll('\n', '\n  ')};\n`;
   const text = `/** ${manifest.name}@${manifest.version}: what its methods take and answer, as JSON carries it. \`supervisor.plugin<Methods>('${manifest.name}')\` */
 export interface Methods {
-${methods.map(member).join('').replaceAll('\n    ', '\n      ')}}
+${methods.map(member).join('')}}
 declare const plugin: { readonly methods: Methods };
 export default plugin;
 `;
@@ -62,7 +63,6 @@ async function compile(
   { dir, source, manifest }: Project & { source: string },
   { tsc }: Compiler,
   methods: readonly string[],
-  sources: readonly string[],
 ): Promise<Map<string, string>> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'chameleon-types-')));
   try {
@@ -72,7 +72,7 @@ async function compile(
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(settings(dir, folder)));
     const output = await run([tsc, '-p', folder, '--pretty', 'false'], dir);
     const mistakes = mistakesIn(output, dir);
-    const fatal = mistakes.filter(({ file: at }) => at === null || sources.includes(at));
+    const fatal = mistakes.filter(({ file: at }) => at !== file);
     if (fatal.length > 0) {
       const issues = fatal.map(({ file: at, line, column, message }): Issue => ({
         path: at === null ? '' : `${relative(dir, at)}:${line}:${column}`,
@@ -124,6 +124,9 @@ function settings(dir: string, folder: string): object {
       noEmitOnError: false,
     },
     files: ['probe.mts'],
+    // Beside what the plugin imports, what is declared for all of the project; its tests are another matter.
+    include: [join(dir, '**/*.d.ts')],
+    exclude: [join(dir, '**/node_modules')],
   };
 }
 

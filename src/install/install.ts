@@ -9,15 +9,7 @@
 import { lstat, mkdir, rename } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { describeFsError, readRelease, type Release } from '../catalog/release.ts';
-import {
-  ConfigInvalidError,
-  type ErrorSubject,
-  InstallFailedError,
-  type InstallPhase,
-  IntegrityError,
-  isChameleonError,
-  ManifestInvalidError,
-} from '../errors.ts';
+import { ConfigInvalidError, InstallFailedError, type InstallPhase, IntegrityError, isChameleonError, ManifestInvalidError } from '../errors.ts';
 import { shown } from '../util/naming.ts';
 import type { InstallOptions, InstallResult } from './types.ts';
 import { installDependencies } from './dependencies.ts';

@@ -40,8 +40,12 @@ export async function unpackArchive(file: string, dir: string, limits: UnpackLim
   try {
     await pipeline(source, createGunzip(), consume, { signal });
   } catch (error) {
-    await unpacking?.catch(() => {}); // Keeps 4.
-    throw asRefused(error);
+    // Keeps 4; and the pipeline's word for what failed there is "aborted".
+    const reason: unknown = await unpacking?.then(
+      () => error,
+      (own: unknown) => own,
+    );
+    throw asRefused(reason ?? error);
   }
 }
 
@@ -81,7 +85,9 @@ async function unpack(chunks: AsyncIterable<Buffer>, bytesRead: () => number, di
 }
 
 function unwanted(entry: ReadEntry): Refused {
-  const what = entry.meta ? 'more description of an entry than is read' : `an entry of the kind ${entry.type}`;
+  const what = entry.meta
+    ? 'more description of an entry than is read'
+    : `an entry of the kind ${entry.type}${entry.linkpath ? ' with a target' : ''}`;
   return new Refused(`holds ${shown(entry.path)}, ${what}; only files and folders are unpacked`);
 }
 
@@ -136,7 +142,7 @@ class EntryWriter {
       entry.resume();
       return;
     }
-    if (entry.type !== 'File' && entry.type !== 'OldFile') throw unwanted(entry);
+    if ((entry.type !== 'File' && entry.type !== 'OldFile') || entry.linkpath) throw unwanted(entry);
     const target = join(this.#dir, this.#paths.take(entry.path, 'file'));
     if (entry.header.size === undefined) throw new Refused(`holds ${shown(entry.path)} without a size`);
     if (entry.size > this.#limits.fileBytes) {

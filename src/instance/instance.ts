@@ -44,6 +44,8 @@ export interface InstanceOptions {
 const MEMORY_HIGH = 0.8;
 /** How long the pipes of a dead child may still be read, for its last words. */
 const LAST_WORDS_MS = 50;
+/** How long an answer that it sent in full may take to be parsed. */
+const LAST_ANSWER_MS = 2_000;
 /** How long a child whose channel closed may take to exit before that is a fault of its own. */
 const CLOSED_GRACE_MS = 30;
 
@@ -266,6 +268,7 @@ export class Instance {
     this.#liveness?.stop();
     const pipes = [this.#child.channel?.readable, this.#child.stdout, this.#child.stderr].filter((pipe) => pipe !== null && pipe !== undefined);
     await within(LAST_WORDS_MS, Promise.all(pipes.map((pipe) => finished(pipe, { writable: false }).catch(() => {}))));
+    if (this.#channel !== null) await within(LAST_ANSWER_MS, this.#channel.delivered());
     this.#child.release();
     const { release } = this.#setup;
     this.#journal.flush();

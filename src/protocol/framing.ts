@@ -7,6 +7,8 @@
  */
 
 export const MAX_HEADER_BYTES = 4096;
+/** From here on JSON.parse may take so long that others notice. */
+export const LARGE_FRAME_BYTES = 2 ** 18;
 const MAX_STRAY_LINE = 8192;
 const FIRST_BODY_BYTES = 65_536;
 const CR = 13;
@@ -27,6 +29,8 @@ export function frame(json: string): string {
 export interface FrameDecoderOptions {
   maxMessageBytes: number;
   onFrame(json: string): void;
+  /** Takes a frame of at least `LARGE_FRAME_BYTES`, as bytes that are its own; without it such a frame is text as any other. */
+  onLargeFrame?(body: Buffer): void;
   /** Takes lines that stand between frames; without it such bytes are a violation. */
   onStrayLine?(line: string): void;
 }
@@ -130,7 +134,8 @@ export class FrameDecoder {
     const end = Math.min(chunk.length, at + missing);
     if (this.#filled === 0 && end - at === missing) {
       this.#bodyLength = 0;
-      this.#options.onFrame(chunk.toString('utf8', at, end));
+      if (missing >= LARGE_FRAME_BYTES && this.#options.onLargeFrame !== undefined) this.#options.onLargeFrame(Buffer.from(chunk.subarray(at, end)));
+      else this.#options.onFrame(chunk.toString('utf8', at, end));
       return end;
     }
     const needed = this.#filled + end - at;
@@ -145,7 +150,8 @@ export class FrameDecoder {
       const body = this.#body;
       this.#body = null;
       this.#bodyLength = 0;
-      this.#options.onFrame(body.toString('utf8', 0, needed));
+      if (needed >= LARGE_FRAME_BYTES && this.#options.onLargeFrame !== undefined) this.#options.onLargeFrame(body.subarray(0, needed));
+      else this.#options.onFrame(body.toString('utf8', 0, needed));
     }
     return end;
   }

@@ -14,9 +14,15 @@ export class NotJson extends Error {
 }
 
 const MAX_DEPTH = 10_000;
+/** Of one object, either way. V8 makes room in steps, and the step beyond would hold up the event loop of whoever reads it. */
+export const MAX_MEMBERS = 2 ** 18;
 const MAX_PRINTED_DEPTH = 100;
+const MAX_PRINTED_VALUES = 50_000;
 
-/** `root` names the value in the path of an error. Throws `NotJson` for BigInt, function, symbol, cycle, too deep a nesting, a getter that throws. */
+/**
+ * `root` names the value in the path of an error. Throws `NotJson` for BigInt, function, symbol, cycle, too deep a nesting, too large an
+ * object, a getter that throws.
+ */
 export function toJson(value: unknown, root: string): string {
   switch (typeof value) {
     case 'string':
@@ -49,8 +55,8 @@ export function argsToJson(args: readonly unknown[]): string {
 }
 
 /**
- * Whether JSON may have left something out in silence, or gone deeper than we do, which some versions of V8 can. Finds no place and
- * keeps no path, so that what is well, which is nearly all, costs a fraction of its JSON; `refuse` has the last word.
+ * Whether JSON may have left something out in silence, or gone further than we do: some versions of V8 write any depth. Finds no place
+ * and keeps no path, so that what is well, which is nearly all, costs a fraction of its JSON; `refuse` has the last word.
  */
 function isSuspect(value: unknown): boolean {
   let below: object[] = [];
@@ -66,7 +72,8 @@ function isSuspect(value: unknown): boolean {
     for (const next of level) {
       if (Array.isArray(next)) for (let i = 0; i < next.length; i++) if (isCode(next[i])) return true;
       if (Array.isArray(next) || typeof (next as { toJSON?: unknown }).toJSON === 'function' || ArrayBuffer.isView(next)) continue;
-      for (const key in next) if (isCode((next as Record<string, unknown>)[key])) return true;
+      let members = 0;
+      for (const key in next) if (isCode((next as Record<string, unknown>)[key]) || ++members > MAX_MEMBERS) return true;
     }
   }
   return false;
@@ -92,7 +99,9 @@ function refuse(value: unknown, root: string): void {
       if (above.has(item)) throw new NotJson(path, 'a cycle');
       above.add(item);
       todo.push({ kind: 'leave', value: item });
-      const inner = Object.entries(item).map(([key, each]): Step => {
+      const entries = Object.entries(item);
+      if (entries.length > MAX_MEMBERS && !Array.isArray(item)) throw new NotJson(path, `an object of more than ${MAX_MEMBERS} members`);
+      const inner = entries.map(([key, each]): Step => {
         return { kind: 'enter', value: each, path: Array.isArray(item) ? `${path}[${key}]` : `${path}.${key}`, depth: depth + 1 };
       });
       for (const each of inner.reverse()) todo.push(each);
@@ -110,8 +119,21 @@ function messageOf(error: unknown): string {
   }
 }
 
-/** Whether what a peer sent nests deeper than whoever prints it can be trusted with: loggers and JSON itself end on their stack. */
-export function isTooDeep(value: unknown, levels = MAX_PRINTED_DEPTH): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isTooDeep(inner, levels - 1));
+/**
+ * Why what a peer sent is more than whoever prints it can be trusted with, if it is: loggers and JSON itself end on their stack, or hold
+ * up the event loop.
+ */
+export function excessOf(value: unknown): 'deep' | 'large' | null {
+  let left = MAX_PRINTED_VALUES;
+  let excess: 'deep' | 'large' | null = null;
+  const exceeds = (item: unknown, levels: number): boolean => {
+    if (--left < 0) excess = 'large';
+    else if (typeof item === 'object' && item !== null) {
+      if (levels > 0) return (Array.isArray(item) ? item : Object.values(item)).some((inner) => exceeds(inner, levels - 1));
+      excess = 'deep';
+    }
+    return excess !== null;
+  };
+  exceeds(value, MAX_PRINTED_DEPTH);
+  return excess;
 }

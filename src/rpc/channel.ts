@@ -9,7 +9,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { createMessageConnection, NullLogger, type MessageConnection } from 'vscode-jsonrpc/node';
 import { frame } from '../protocol/framing.ts';
-import { isTooDeep } from '../protocol/json.ts';
+import { excessOf } from '../protocol/json.ts';
 import { Control, ErrorCode, FIRST_CALL_ID, type LogParams, type WireError } from '../protocol/messages.ts';
 import { FrameReader } from './reader.ts';
 import { FrameWriter, type Outgoing } from './writer.ts';
@@ -44,6 +44,8 @@ const STALL_TIMEOUT_MS = 5_000;
 /** Beyond this, in a second, a child that talks instead of answering is taken for broken. */
 const MAX_STRAYS = 1_000;
 const STRAYS_WINDOW_MS = 1_000;
+/** As long as a line of stdout may be. */
+const MAX_LOG_CHARS = 65_536;
 const LEVELS = new Set(['error', 'warn', 'info', 'debug']);
 
 export class Channel {
@@ -67,13 +69,14 @@ export class Channel {
     this.#reader = new FrameReader(options.readable, {
       maxMessageBytes: options.maxMessageBytes,
       stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
-      route: (message) => this.#route(message),
+      route: (message, isLarge) => this.#route(message, isLarge),
       onViolation: (reason) => this.#end(reason),
       ...(options.onStrayLine && { onStrayLine: options.onStrayLine }),
     });
     this.#writer = new FrameWriter(options.writable);
     this.#connection = createMessageConnection(this.#reader, this.#writer, NullLogger);
-    this.#connection.onClose(() => this.#end(null));
+    // The writing end may close while what was read still waits.
+    this.#connection.onClose(() => void this.delivered().then(() => this.#end(null)));
     this.#connection.onError(() => {});
     this.#connection.listen();
   }
@@ -91,6 +94,11 @@ export class Channel {
   /** When the child was last heard of, on the monotonic clock. */
   get lastReadAt(): number {
     return this.#reader.lastReadAt;
+  }
+
+  /** Resolves when all that was read is delivered; at once when it is. */
+  delivered(): Promise<void> {
+    return this.#reader.delivered();
   }
 
   /** Resolves when no call is pending; at once when none is. */
@@ -133,7 +141,7 @@ export class Channel {
     return calls;
   }
 
-  #route(message: Record<string, unknown>): boolean {
+  #route(message: Record<string, unknown>, isLarge: boolean): boolean {
     if (this.#ended) return true;
     const { method, id } = message;
     if (method === undefined) {
@@ -141,7 +149,7 @@ export class Channel {
       this.#answer(id, message);
       return true;
     }
-    if (method === Control.log) this.#log(message.params);
+    if (method === Control.log) this.#log(message.params, isLarge);
     else this.#stray(`unexpected ${id === undefined ? 'notification' : 'request'} ${brief(method)}`);
     // The connection refuses a request by name; a notification needs no answer.
     return id === undefined;
@@ -175,11 +183,19 @@ export class Channel {
     if (this.#onIdle.length > 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  #log(params: unknown): void {
+  #log(params: unknown, isLarge: boolean): void {
     const { level, message, fields } = (params ?? {}) as Partial<LogParams>;
-    if (typeof message !== 'string' || typeof level !== 'string' || !LEVELS.has(level)) this.#stray('a log record without level or message');
-    else if (typeof fields !== 'object' || fields === null) this.#options.onLog({ level, message });
-    else this.#options.onLog({ level, message, fields: isTooDeep(fields) ? { dropped: 'they nest too deep' } : fields });
+    if (typeof message !== 'string' || typeof level !== 'string' || !LEVELS.has(level)) {
+      this.#stray('a log record without level or message');
+      return;
+    }
+    const record = { level, message: message.slice(0, MAX_LOG_CHARS) };
+    if (typeof fields !== 'object' || fields === null) this.#options.onLog(record);
+    else {
+      const excess = isLarge ? 'large' : excessOf(fields);
+      const dropped = excess === 'large' ? 'they are too large' : 'they nest too deep';
+      this.#options.onLog({ ...record, fields: excess === null ? fields : { dropped } });
+    }
   }
 
   #stray(reason: string): void {

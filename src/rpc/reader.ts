@@ -4,16 +4,19 @@
  * 1. Answers and log records go straight to the router; only what it leaves reaches the connection, which takes one message a turn.
  * 2. The first violation ends the reader: nothing after it is delivered.
  * 3. A frame that has begun must make progress within `stallTimeoutMs`.
+ * 4. However large and dense a frame is, it never holds up the event loop: it is parsed in slices. Meanwhile nothing more is read, what
+ *    was read waits behind it, and nobody takes the child for silent.
  */
 import type { Readable } from 'node:stream';
 import { AbstractMessageReader, type DataCallback, type Disposable, type Message } from 'vscode-jsonrpc/node';
-import { FrameDecoder } from '../protocol/framing.ts';
+import { FrameDecoder, type FramingError } from '../protocol/framing.ts';
+import { parseInSlices, type Parsed } from '../protocol/slices.ts';
 
 export interface ReaderOptions {
   maxMessageBytes: number;
   stallTimeoutMs: number;
-  /** Takes what it knows and returns true. */
-  route(message: Record<string, unknown>): boolean;
+  /** Takes what it knows and returns true. `isLarge`: it came in so many bytes that it was parsed in slices. */
+  route(message: Record<string, unknown>, isLarge: boolean): boolean;
   onViolation(reason: string): void;
   onStrayLine?(line: string): void;
 }
@@ -24,10 +27,14 @@ export class FrameReader extends AbstractMessageReader {
   readonly #decoder: FrameDecoder;
   #deliver: DataCallback = () => {};
   #stall: NodeJS.Timeout | null = null;
+  /** Ends the parsing that is under way, if any is. */
+  #giveUp: (() => void) | null = null;
+  /** What came in the same read, behind the frame that is being parsed; null is the end. No more than that, for nothing is read meanwhile. */
+  #behind: (string | Buffer | FramingError | null)[] = [];
+  #onDelivered: (() => void)[] = [];
   #dead = false;
   #isClosed = false;
-  /** When something was read last, on the monotonic clock: how whoever watches tells silence from life. */
-  lastReadAt = performance.now();
+  #readAt = performance.now();
 
   constructor(stream: Readable, options: ReaderOptions) {
     super();
@@ -35,9 +42,21 @@ export class FrameReader extends AbstractMessageReader {
     this.#options = options;
     this.#decoder = new FrameDecoder({
       maxMessageBytes: options.maxMessageBytes,
-      onFrame: (json) => this.#frame(json),
+      onFrame: (json) => this.#take(json),
+      onLargeFrame: (body) => this.#take(body),
       ...(options.onStrayLine && { onStrayLine: options.onStrayLine }),
     });
+  }
+
+  /** When something was read last, on the monotonic clock: how whoever watches tells silence from life. */
+  get lastReadAt(): number {
+    return this.#giveUp === null ? this.#readAt : performance.now();
+  }
+
+  /** Resolves when nothing that was read waits to be delivered; at once when nothing does. */
+  delivered(): Promise<void> {
+    if (this.#giveUp === null) return Promise.resolve();
+    return new Promise((resolve) => this.#onDelivered.push(resolve));
   }
 
   listen(callback: DataCallback): Disposable {
@@ -45,14 +64,13 @@ export class FrameReader extends AbstractMessageReader {
     this.#stream.on('data', (chunk: Buffer) => this.#read(chunk));
     this.#stream.on('error', () => this.#stream.destroy());
     // `close` alone could wait for ever on what the child does not read.
-    this.#stream.once('end', () => this.#closed());
-    this.#stream.once('close', () => this.#closed());
+    this.#stream.once('end', () => this.#take(null));
+    this.#stream.once('close', () => this.#take(null));
     return { dispose: () => this.dispose() };
   }
 
   override dispose(): void {
-    this.#dead = true;
-    this.#quiet();
+    this.#die();
     super.dispose();
   }
 
@@ -66,49 +84,96 @@ export class FrameReader extends AbstractMessageReader {
 
   #read(chunk: Buffer): void {
     if (this.#dead) return;
-    this.lastReadAt = performance.now();
+    this.#readAt = performance.now();
     try {
       this.#decoder.push(chunk);
     } catch (error) {
-      this.#violated((error as Error).message);
+      this.#take(error as FramingError);
       return;
     }
-    if (this.#decoder.midFrame) {
-      if (this.#stall === null) this.#stall = setTimeout(() => this.#stalled(), this.#options.stallTimeoutMs);
-      else this.#stall.refresh();
-    } else this.#quiet();
+    this.#watch();
+  }
+
+  /** Keeps 3. */
+  #watch(): void {
+    if (this.#giveUp !== null || !this.#decoder.midFrame) this.#quiet();
+    else if (this.#stall === null) this.#stall = setTimeout(() => this.#stalled(), this.#options.stallTimeoutMs);
+    else this.#stall.refresh();
+  }
+
+  #take(next: string | Buffer | FramingError | null): void {
+    if (this.#giveUp !== null) this.#behind.push(next);
+    else if (next === null) this.#closed();
+    else if (this.#dead) return;
+    else if (typeof next === 'string') this.#frame(next);
+    else if (Buffer.isBuffer(next)) this.#parse(next);
+    else this.#violated(next.message);
   }
 
   #frame(json: string): void {
-    if (this.#dead) return;
     let message: unknown;
     try {
       message = JSON.parse(json);
     } catch (error) {
-      this.#violated(`a frame is not JSON (${(error as Error).message.slice(0, 200)})`);
+      this.#violated(noJson((error as Error).message));
       return;
     }
+    this.#message(message, false);
+  }
+
+  /** Keeps 4. */
+  #parse(body: Buffer): void {
+    this.#quiet();
+    this.#stream.pause();
+    this.#giveUp = parseInSlices(body, (parsed) => this.#parsed(parsed));
+  }
+
+  #parsed(parsed: Parsed): void {
+    this.#giveUp = null;
+    this.#readAt = performance.now();
+    if (parsed.kind === 'value') this.#message(parsed.value, true);
+    else this.#violated(noJson(parsed.reason));
+    for (const next of this.#behind.splice(0)) this.#take(next);
+    if (this.#dead || this.#giveUp !== null) return;
+    for (const resolve of this.#onDelivered.splice(0)) resolve();
+    this.#watch();
+    this.#stream.resume();
+  }
+
+  #message(message: unknown, isLarge: boolean): void {
     if (typeof message !== 'object' || message === null || Array.isArray(message)) this.#violated('a frame is not a JSON-RPC message');
-    else if (!this.#options.route(message as Record<string, unknown>)) this.#deliver(message as unknown as Message);
+    else if (!this.#options.route(message as Record<string, unknown>, isLarge)) this.#deliver(message as unknown as Message);
   }
 
   /** When our own loop was blocked the rest may lie unread, so it is read before it is judged. */
   #stalled(): void {
-    const before = this.lastReadAt;
+    const before = this.#readAt;
     setImmediate(() => {
-      if (this.lastReadAt === before && this.#stall !== null) this.#violated(`a frame stopped half-way for ${this.#options.stallTimeoutMs} ms`);
+      if (this.#readAt === before && this.#stall !== null) this.#violated(`a frame stopped half-way for ${this.#options.stallTimeoutMs} ms`);
     });
   }
 
   #violated(reason: string): void {
     if (this.#dead) return;
-    this.#dead = true;
-    this.#quiet();
+    this.#die();
     this.#options.onViolation(reason);
+  }
+
+  #die(): void {
+    this.#dead = true;
+    this.#giveUp?.();
+    this.#giveUp = null;
+    this.#quiet();
+    this.#behind = [];
+    for (const resolve of this.#onDelivered.splice(0)) resolve();
   }
 
   #quiet(): void {
     if (this.#stall !== null) clearTimeout(this.#stall);
     this.#stall = null;
   }
+}
+
+function noJson(reason: string): string {
+  return `a frame is not JSON (${reason.slice(0, 200)})`;
 }

@@ -8,7 +8,7 @@ import {
   type ChameleonError,
   type RemoteError,
 } from '../errors.ts';
-import { isTooDeep } from '../protocol/json.ts';
+import { excessOf } from '../protocol/json.ts';
 import { ErrorCode, type ThrownData, type WireError } from '../protocol/messages.ts';
 import type { Outcome } from '../resilience/breaker.ts';
 import type { MethodInfo } from '../types.ts';
@@ -54,13 +54,19 @@ export function remoteFailure(call: Call, wire: WireError, method: MethodInfo | 
 const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
 const text = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value.slice(0, MAX_MESSAGE) : otherwise);
 
+function printable(data: unknown): unknown {
+  const excess = excessOf(data);
+  if (excess === null) return data;
+  return excess === 'deep' ? '(dropped: it nests too deep)' : '(dropped: it is too large)';
+}
+
 /** Whatever the child sent, it becomes bounded fields of known types. */
 function remote(message: unknown, data: Record<string, unknown>, depth: number): RemoteError {
   const { name, stack, code, cause } = data as Partial<ThrownData>;
   const error: RemoteError = { name: typeof name === 'string' ? name.slice(0, 200) : 'Error', message: text(message, 'unknown') };
   if (typeof stack === 'string') error.stack = stack.slice(0, MAX_STACK);
   if (typeof code === 'string' || typeof code === 'number') error.code = typeof code === 'string' ? code.slice(0, 200) : code;
-  if (data.data !== undefined) error.data = isTooDeep(data.data) ? '(dropped: it nests too deep)' : data.data;
+  if (data.data !== undefined) error.data = printable(data.data);
   if (typeof cause === 'object' && cause !== null && depth < MAX_CAUSES)
     error.cause = remote(cause.message, cause as unknown as Record<string, unknown>, depth + 1);
   return error;

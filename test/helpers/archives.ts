@@ -64,13 +64,31 @@ export function tar(members: readonly (Member | Buffer)[], end: Buffer = END): B
 }
 
 export const MANIFEST = { name: 'packed', version: '1.0.0', type: 'module', main: 'index.js' };
-export const SOURCE = "export default { methods: { greet: (name) => `hello ${name}` } };\n";
+export const SOURCE = 'export default { methods: { greet: (name) => `hello ${name}` } };\n';
 
 /** A sound plugin's members, below `package/`. */
 export function sound(manifest: object = MANIFEST): Member[] {
   return [
     { path: 'package/package.json', body: JSON.stringify(manifest) },
     { path: 'package/index.js', body: SOURCE },
+  ];
+}
+
+/** A plugin with one small dependency, of the registry. */
+export const CLOCK = { name: 'clock', version: '1.0.0', type: 'module', main: 'index.js', dependencies: { ms: '^2.1.3' } };
+const LOCKED_MS = {
+  version: '2.1.3',
+  resolved: 'https://registry.npmjs.org/ms/-/ms-2.1.3.tgz',
+  integrity: 'sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA==',
+};
+
+/** Its members; `changed` fields of the locked package, and its place. */
+export function clock(manifest: object = CLOCK, changed: object = {}, location = 'node_modules/ms'): Member[] {
+  const packages = { '': manifest, 'node_modules/ms': LOCKED_MS, [location]: { ...LOCKED_MS, ...changed } };
+  return [
+    { path: 'package/package.json', body: JSON.stringify(manifest) },
+    { path: 'package/package-lock.json', body: JSON.stringify({ name: 'clock', version: '1.0.0', lockfileVersion: 3, requires: true, packages }) },
+    { path: 'package/index.js', body: "import ms from 'ms';\nexport default { methods: { inWords: (time) => ms(time, { long: true }) } };\n" },
   ];
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { argsToJson, isTooDeep, NotJson, toJson } from '../../src/protocol/json.ts';
+import { argsToJson, excessOf, MAX_MEMBERS, NotJson, toJson } from '../../src/protocol/json.ts';
 
 function refusal(value: unknown): { path: string; reason: string } {
   try {
@@ -111,11 +111,34 @@ describe('what JSON carries', () => {
   });
 });
 
-test('what is deeper than a hundred levels is too deep to print, and finding that out takes no deep stack', () => {
-  expect(isTooDeep(nested(100))).toBe(false);
-  expect(isTooDeep(nested(101))).toBe(true);
-  expect(isTooDeep({ a: 1, b: nested(100_000) })).toBe(true);
-  expect([null, 1, 'x', [], {}].map((value) => isTooDeep(value))).toEqual([false, false, false, false, false]);
+test('of an object 262,144 members are carried, and one more is refused; an array may have more items', () => {
+  const members = (count: number): object => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 0]));
+  const most = members(MAX_MEMBERS);
+  expect(toJson({ most }, 'result')).toHaveLength(JSON.stringify({ most }).length);
+  expect(refusal({ a: [members(MAX_MEMBERS + 1)] })).toEqual({ path: 'result.a[0]', reason: 'an object of more than 262144 members' });
+  expect(
+    toJson(
+      Array.from({ length: MAX_MEMBERS + 1 }, () => 0),
+      'result',
+    ),
+  ).toHaveLength(2 * MAX_MEMBERS + 3);
+});
+
+describe('what is too much to print', () => {
+  test('nests deeper than a hundred levels, and finding that out takes no deep stack', () => {
+    expect(excessOf(nested(100))).toBe(null);
+    expect(excessOf(nested(101))).toBe('deep');
+    expect(excessOf({ a: 1, b: nested(100_000) })).toBe('deep');
+    expect([null, 1, 'x', [], {}].map((value) => excessOf(value))).toEqual([null, null, null, null, null]);
+  });
+
+  test('holds more than fifty thousand values, and no more than those are looked at', () => {
+    let looked = 0;
+    const value = Object.defineProperty({}, 'x', { enumerable: true, get: () => looked++ });
+    expect(excessOf(Array.from({ length: 100_000 }, () => value))).toBe('large');
+    expect(looked).toBeLessThan(50_000);
+    expect(excessOf(Array.from({ length: 49_000 }, () => 0))).toBe(null);
+  });
 });
 
 function fail(message: string): never {

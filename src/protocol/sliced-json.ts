@@ -1,0 +1,268 @@
+/**
+ * JSON.parse that can be left and gone on with: bytes → value, for messages so large or so dense that one go would hold up the event
+ * loop. Owns the cutting, the nesting and its bounds; the pieces are parsed by JSON.parse itself. Knows nothing of time.
+ *
+ * 1. What it accepts JSON.parse accepts too, and to an equal value; what it refuses JSON.parse refuses, but for the two bounds below.
+ * 2. A step costs a piece, whatever the bytes are, and all steps together are linear in them.
+ * 3. No key reaches a setter: `__proto__` is a key like others.
+ */
+import { MAX_MEMBERS } from './json.ts';
+
+/** So much is looked at in one step. Nothing of this size takes JSON.parse more than a few milliseconds. */
+const PIECE_BYTES = 16_384;
+/** Of what has no structure more is looked at: it costs a small fraction of that. */
+const PLAIN_PIECES = 16;
+/** As deep as a message can be that is small enough for one go. */
+const MAX_LEVELS = 2 ** 17;
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_ARRAY = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_ARRAY = 0x5d;
+const SMALL_U = 0x75;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
+/** An array or object that was begun in one piece and is not yet ended. */
+type Container = { kind: 'array'; value: unknown[] } | { kind: 'object'; value: Record<string, unknown>; members: number };
+
+/** What may stand next: `first` is a member or the container's end, `end` a comma or the container's end. */
+type Next = 'first' | 'member' | 'colon' | 'value' | 'end';
+
+export class SlicedJson {
+  readonly #bytes: Buffer;
+  readonly #pieceBytes: number;
+  readonly #plainBytes: number;
+  /** Ours: holds the text's one value. */
+  readonly #root: unknown[] = [];
+  /** From the outside in. */
+  readonly #containers: Container[] = [{ kind: 'array', value: this.#root }];
+  #at = 0;
+  #next: Next = 'value';
+  /** The key whose value comes next. */
+  #key = '';
+  /** What was read of a string that takes more than one step; null outside of one. */
+  #text: string | null = null;
+  /** How far a number or a word that has no end yet was looked at. */
+  #seen = 0;
+  /** Of what one piece opens: where, and where its last comma is; -1 when it has none. The first comma is the container's own. */
+  readonly #opens: Int32Array;
+  readonly #commas: Int32Array;
+
+  constructor(bytes: Buffer, pieceBytes = PIECE_BYTES) {
+    this.#bytes = bytes;
+    this.#pieceBytes = pieceBytes;
+    this.#plainBytes = PLAIN_PIECES * pieceBytes;
+    this.#opens = new Int32Array(pieceBytes);
+    this.#commas = new Int32Array(pieceBytes + 1);
+  }
+
+  /** What the text says, once `step` has said that it is all. */
+  get value(): unknown {
+    return this.#root[0];
+  }
+
+  /** Goes on by one piece; true when that was the last. Throws `SyntaxError`, after which it is not to be used. */
+  step(): boolean {
+    if (this.#text !== null) return this.#string(this.#text);
+    const { length } = this.#bytes;
+    const limit = Math.min(length, this.#at + this.#plainBytes);
+    while (this.#at < limit && isBlank(this.#bytes[this.#at]!)) this.#at++;
+    if (this.#at === length) return this.#finish();
+    if (this.#at === limit) return false;
+    const byte = this.#bytes[this.#at]!;
+    if (this.#next === 'end') {
+      if (byte === COMMA && this.#containers.length > 1) this.#next = 'member';
+      else this.#close(byte);
+      this.#at++;
+    } else if (this.#next === 'colon') {
+      if (byte !== COLON) throw unexpected(byte);
+      this.#next = 'value';
+      this.#at++;
+    } else if (this.#next === 'value') this.#value(byte);
+    else this.#piece();
+    return false;
+  }
+
+  #finish(): true {
+    if (this.#next !== 'end' || this.#containers.length > 1) throw new SyntaxError('Unexpected end of JSON input');
+    return true;
+  }
+
+  get #container(): Container {
+    return this.#containers.at(-1)!;
+  }
+
+  /**
+   * Reads the members that are whole within a piece, at once; what it leaves open is opened, so that no byte is looked at twice but
+   * those of the one member that was cut off.
+   */
+  #piece(): void {
+    const from = this.#at;
+    const isEmpty = this.#next === 'first';
+    const bytes = this.#bytes;
+    const limit = Math.min(bytes.length, from + this.#pieceBytes);
+    let open = 0;
+    this.#commas[0] = -1;
+    for (let i = from; i < limit; i++) {
+      const byte = bytes[i]!;
+      if (byte === QUOTE) {
+        for (i++; i < limit && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i++;
+      } else if (byte === COMMA) this.#commas[open] = i;
+      else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
+        this.#opens[open++] = i;
+        this.#commas[open] = -1;
+      } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
+        if (open === 0) {
+          this.#members(i, isEmpty);
+          this.#close(byte);
+          this.#at = i + 1;
+          return;
+        }
+        open--;
+      }
+    }
+    for (let level = 0; level <= open; level++) {
+      const comma = this.#commas[level]!;
+      if (comma !== -1) {
+        this.#members(comma, false);
+        this.#at = comma + 1;
+        this.#next = 'member';
+      }
+      if (level < open) this.#open(this.#opens[level]!);
+    }
+    // One member is longer than a piece, or has no end.
+    if (this.#at === from) this.#member();
+  }
+
+  /** Adds all that stands before `end`. */
+  #members(end: number, mayBeNone: boolean): void {
+    const container = this.#container;
+    const text = this.#bytes.toString('utf8', this.#at, end);
+    let found: number;
+    if (container.kind === 'array') {
+      const items = JSON.parse(`[${text}]`) as unknown[];
+      for (const item of items) container.value.push(item);
+      found = items.length;
+    } else {
+      const part = JSON.parse(`{${text}}`) as Record<string, unknown>;
+      const keys = Object.keys(part);
+      for (const key of keys) put(container, key, part[key]);
+      found = keys.length;
+    }
+    if (found === 0 && !mayBeNone) throw unexpected(this.#bytes[end]!);
+  }
+
+  /** Begins the array or object at `at`, before which stands its key, or nothing. */
+  #open(at: number): void {
+    const before = this.#bytes.toString('utf8', this.#at, at);
+    if (this.#container.kind === 'object') this.#key = Object.keys(JSON.parse(`{${before}null}`) as object)[0]!;
+    else if (/[^ \t\r\n]/.test(before)) throw unexpected(this.#bytes[at]!);
+    this.#at = at;
+    this.#value(this.#bytes[at]!);
+  }
+
+  #member(): void {
+    if (this.#container.kind === 'array') this.#next = 'value';
+    else if (this.#bytes[this.#at] === QUOTE) this.#begin();
+    else throw unexpected(this.#bytes[this.#at]!);
+  }
+
+  #value(byte: number): void {
+    if (byte === QUOTE) this.#begin();
+    else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
+      if (this.#containers.length > MAX_LEVELS) throw new SyntaxError(`nested more than ${MAX_LEVELS} levels deep`);
+      const container: Container = byte === OPEN_ARRAY ? { kind: 'array', value: [] } : { kind: 'object', value: {}, members: 0 };
+      this.#add(container.value);
+      this.#containers.push(container);
+      this.#at++;
+      this.#next = 'first';
+    } else this.#scalar();
+  }
+
+  /** A number, `true`, `false`, `null`, or something that is none of them. */
+  #scalar(): void {
+    const bytes = this.#bytes;
+    let end = Math.max(this.#at, this.#seen);
+    const limit = Math.min(bytes.length, end + this.#plainBytes);
+    while (end < limit && !isBlank(bytes[end]!) && bytes[end] !== COMMA && bytes[end] !== CLOSE_ARRAY && bytes[end] !== CLOSE_OBJECT) end++;
+    this.#seen = end;
+    if (end === limit && limit < bytes.length) return;
+    this.#add(JSON.parse(bytes.toString('latin1', this.#at, end)));
+    this.#at = end;
+  }
+
+  #begin(): void {
+    this.#text = '';
+    this.#at++;
+  }
+
+  /** Goes on with a string, `text` of which was read. */
+  #string(text: string): false {
+    const bytes = this.#bytes;
+    const rest = bytes.subarray(this.#at, this.#at + this.#plainBytes);
+    let length = rest.indexOf(QUOTE);
+    if (length === -1) length = rest.length;
+    // No quote is escaped where nothing is.
+    if (rest.subarray(0, length).includes(BACKSLASH)) {
+      for (length = 0; length < rest.length && rest[length] !== QUOTE; length++) {
+        if (rest[length] === BACKSLASH) length += rest[length + 1] === SMALL_U ? 5 : 1;
+      }
+    }
+    let end = this.#at + length;
+    if (end >= bytes.length) throw new SyntaxError('Unterminated string in JSON');
+    const isEnd = length < rest.length;
+    if (!isEnd) end = wholeCharacters(bytes, end);
+    const read = text + (JSON.parse(`"${bytes.toString('utf8', this.#at, end)}"`) as string);
+    this.#at = end;
+    this.#text = isEnd ? null : read;
+    if (!isEnd) return false;
+    this.#at++;
+    if (this.#next === 'value') this.#add(read);
+    else {
+      this.#key = read;
+      this.#next = 'colon';
+    }
+    return false;
+  }
+
+  #add(value: unknown): void {
+    const container = this.#container;
+    if (container.kind === 'array') container.value.push(value);
+    else put(container, this.#key, value);
+    this.#next = 'end';
+  }
+
+  #close(byte: number): void {
+    const expected = this.#container.kind === 'array' ? CLOSE_ARRAY : CLOSE_OBJECT;
+    if (byte !== expected || this.#containers.length === 1) throw unexpected(byte);
+    this.#containers.pop();
+    this.#next = 'end';
+  }
+}
+
+/** Keeps 3, also where the host has frozen Object.prototype. */
+function put(container: Container & { kind: 'object' }, key: string, value: unknown): void {
+  if (++container.members > MAX_MEMBERS) throw new SyntaxError(`an object has more than ${MAX_MEMBERS} members`);
+  if (key in Object.prototype) Object.defineProperty(container.value, key, { value, writable: true, enumerable: true, configurable: true });
+  else container.value[key] = value;
+}
+
+/** `end`, or where the character begins that it would cut. What is no UTF-8 is read the same, cut or not. */
+function wholeCharacters(bytes: Buffer, end: number): number {
+  for (let at = end - 1; at >= end - 3; at--) {
+    if (bytes[at]! >= 0xc0) return at;
+    if (bytes[at]! < 0x80) break;
+  }
+  return end;
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+function unexpected(byte: number): SyntaxError {
+  return new SyntaxError(`Unexpected ${JSON.stringify(String.fromCharCode(byte))} in JSON`);
+}

@@ -1,0 +1,61 @@
+/**
+ * Parsing that never holds up the event loop: a few milliseconds a turn for all that is being parsed, each in its turn.
+ *
+ * 1. `done` is called once, never before `parseInSlices` has returned, and not at all after the returned function was.
+ */
+import { SlicedJson } from './sliced-json.ts';
+
+const SLICE_MS = 8;
+
+export type Parsed = { kind: 'value'; value: unknown } | { kind: 'no-json'; reason: string };
+
+interface Job {
+  readonly json: SlicedJson;
+  readonly done: (parsed: Parsed) => void;
+}
+
+const jobs: Job[] = [];
+let isScheduled = false;
+
+/** `bytes` must stay as they are until then. The returned function gives up. */
+export function parseInSlices(bytes: Buffer, done: (parsed: Parsed) => void): () => void {
+  const job = { json: new SlicedJson(bytes), done };
+  jobs.push(job);
+  schedule();
+  return () => {
+    const at = jobs.indexOf(job);
+    if (at !== -1) jobs.splice(at, 1);
+  };
+}
+
+function schedule(): void {
+  if (isScheduled || jobs.length === 0) return;
+  isScheduled = true;
+  setImmediate(work);
+}
+
+function work(): void {
+  const until = performance.now() + SLICE_MS;
+  try {
+    while (jobs.length > 0 && performance.now() < until) {
+      const job = jobs.shift()!;
+      const parsed = workOn(job.json, until);
+      if (parsed === null) jobs.push(job);
+      else job.done(parsed);
+    }
+  } finally {
+    isScheduled = false;
+    schedule();
+  }
+}
+
+/** Null when time has run out. */
+function workOn(json: SlicedJson, until: number): Parsed | null {
+  try {
+    do if (json.step()) return { kind: 'value', value: json.value };
+    while (performance.now() < until);
+    return null;
+  } catch (error) {
+    return { kind: 'no-json', reason: (error as Error).message };
+  }
+}

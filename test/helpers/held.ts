@@ -1,0 +1,59 @@
+/**
+ * How long work of ours holds the event loop. Two clocks must agree: how late a timer fires, which counts what the machine did for
+ * others, and the processor's time, which counts other threads. What both of them show, the garbage collector's part taken off, is ours.
+ */
+import { PerformanceObserver } from 'node:perf_hooks';
+import { expect } from 'vitest';
+
+/** No input may hold the event loop for longer. */
+export const HELD_MS = 50;
+
+const TICK_MS = 2;
+const ROUNDS = 3;
+
+interface Hold {
+  from: number;
+  to: number;
+  busyMs: number;
+}
+
+/** The longest hold while `act` ran, in milliseconds. */
+export async function longestHold(act: () => unknown): Promise<number> {
+  const holds: Hold[] = [];
+  const pauses: { startTime: number; duration: number }[] = [];
+  const observer = new PerformanceObserver((list) => void pauses.push(...list.getEntries()));
+  observer.observe({ entryTypes: ['gc'] });
+  let cpu = process.cpuUsage();
+  let from = performance.now();
+  const tick = (): void => {
+    const to = performance.now();
+    const { user, system } = process.cpuUsage(cpu);
+    holds.push({ from, to, busyMs: (user + system) / 1_000 });
+    from = performance.now();
+    cpu = process.cpuUsage();
+  };
+  const timer = setInterval(tick, TICK_MS);
+  try {
+    await act();
+  } finally {
+    tick();
+    clearInterval(timer);
+    // The observer is told in a turn of its own.
+    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    observer.disconnect();
+  }
+  return Math.max(...holds.map((hold) => Math.min(hold.to - hold.from, hold.busyMs) - collecting(hold, pauses)));
+}
+
+/** Other work of the machine only ever adds, so that the best of some rounds is what it costs; the first that is good enough is enough. */
+export async function expectNeverHeld(what: string, act: () => unknown): Promise<void> {
+  let best = Infinity;
+  for (let round = 0; round < ROUNDS && best >= HELD_MS; round++) best = Math.min(best, await longestHold(act));
+  expect(best, `${what}: held the event loop for so many milliseconds`).toBeLessThan(HELD_MS);
+}
+
+function collecting({ from, to }: Hold, pauses: readonly { startTime: number; duration: number }[]): number {
+  let sum = 0;
+  for (const { startTime, duration } of pauses) sum += Math.max(0, Math.min(to, startTime + duration) - Math.max(from, startTime));
+  return sum;
+}
