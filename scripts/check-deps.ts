@@ -61,6 +61,7 @@ export const rules: Rules = {
     execa: ['process', 'install'],
     'tree-kill': ['process'],
     winston: ['telemetry'],
+    chokidar: ['cli'],
     esbuild: ['build'],
     tar: ['install', 'build'],
     'p-queue': ['resilience', 'supervision'],

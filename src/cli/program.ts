@@ -1,9 +1,10 @@
 /**
  * The commands, their arguments and help. What a command does is in commands/, loaded when it is run, so that help is fast.
  */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, type Option } from 'commander';
 import type { BuildFlags } from './commands/build.ts';
 import type { CallFlags } from './commands/call.ts';
+import type { DevFlags } from './commands/dev.ts';
 import type { InitFlags } from './commands/init.ts';
 import type { LogFlags } from './commands/logs.ts';
 import type { StartFlags } from './commands/start.ts';
@@ -57,8 +58,9 @@ function program(version: string, json: boolean, done: Done): Command {
   return root;
 }
 
+const level = (): Option => value('--log-level <level>', 'the least severe level that is logged').choices(['error', 'warn', 'info', 'debug']);
+
 function addRunning(root: Command, done: Done): void {
-  const level = () => value('--log-level <level>', 'the least severe level that is logged').choices(['error', 'warn', 'info', 'debug']);
   const dir = () => value('--plugin-dir <dir>', 'folder of the plugins; default: plugins, beside the configuration');
   const start = root
     .command('start')
@@ -128,6 +130,13 @@ function addAuthoring(root: Command, done: Done): void {
     .option('--js', 'in JavaScript');
   withExamples(withJson(init), ['init hello', 'init ./plugins/hello --js']).action(async (dir: string, flags: InitFlags) =>
     done(await (await import('./commands/init.ts')).init(dir, flags)),
+  );
+  const dev = root
+    .command('dev')
+    .description('run a plugin in the foreground, and replace it whenever a file is saved; Ctrl-C stops it')
+    .argument('<dir>', "the plugin's project");
+  withExamples(withJson(withSocket(withConfig(dev)).addOption(level())), ['dev .', 'dev ./hello --log-level debug']).action(
+    async (dir: string, flags: DevFlags) => done(await (await import('./commands/dev.ts')).dev(dir, flags)),
   );
   const build = root
     .command('build')
