@@ -38,6 +38,7 @@ export const rules: Rules = {
     config: { is: ['src/config.ts'], may: ['types'] },
     catalog: { is: ['src/catalog/'], may: ['types', 'util', 'protocol', 'errors', 'options'] },
     process: { is: ['src/process/'], may: ['types', 'protocol'] },
+    state: { is: ['src/state/'], may: ['util', 'errors', 'catalog', 'process'] },
     rpc: { is: ['src/rpc/'], may: ['protocol'] },
     resilience: { is: ['src/resilience/'], may: ['types', 'type options'] },
     instance: {
@@ -47,7 +48,7 @@ export const rules: Rules = {
     install: { is: ['src/install/'], may: ['util', 'src/protocol/messages.ts', 'errors', 'catalog', 'process'] },
     supervision: {
       is: ['src/supervision/'],
-      may: ['types', 'util', 'protocol', 'errors', 'events', 'options', 'catalog', 'process', 'rpc', 'resilience', 'instance'],
+      may: ['types', 'util', 'protocol', 'errors', 'events', 'options', 'catalog', 'process', 'state', 'rpc', 'resilience', 'instance'],
     },
     telemetry: { is: ['src/telemetry/'], may: ['types', 'errors', 'events'] },
     create: { is: ['src/create.ts'], may: ['*'] },

@@ -263,3 +263,14 @@ export class SupervisorClosedError extends ChameleonError {
     super('the supervisor is closed; create another one', subject);
   }
 }
+
+export class StateInUseError extends ChameleonError {
+  readonly code = 'ERR_STATE_IN_USE';
+  readonly dir: string;
+  readonly pid: number;
+  constructor(dir: string, pid: number) {
+    super(`${dir} belongs to the running supervisor ${pid}; stop that one, or give this one a stateDir of its own`);
+    this.dir = dir;
+    this.pid = pid;
+  }
+}

@@ -2,7 +2,7 @@
  * What happens in a supervisor, as one union on `kind`. Logs, metrics and the host subscribe; the core only emits.
  */
 import { EventEmitter } from 'node:events';
-import type { ChameleonError } from './errors.ts';
+import type { ChameleonError, ReloadFailedError } from './errors.ts';
 import type { BreakerState, ExitFacts, LogRecord, MethodMetrics, RolloutPhase, RolloutResult } from './types.ts';
 
 interface Subject {
@@ -23,9 +23,10 @@ export type SupervisorEvent =
   | ({ kind: 'restart-scheduled'; delayMs: number; restarts: number } & Subject)
   | ({ kind: 'plugin-failed'; error: ChameleonError } & Subject)
   | ({ kind: 'plugin-activated'; from: string | null } & Subject)
-  | ({ kind: 'reload-failed'; from: string; error: ChameleonError } & Subject)
+  | ({ kind: 'reload-failed'; from: string; error: ReloadFailedError } & Subject)
   | ({ kind: 'rolled-back'; from: string; result: RolloutResult } & Subject)
   | ({ kind: 'rollout-phase'; from: string | null; phase: RolloutPhase } & Subject)
+  | ({ kind: 'started-on-demand' } & Subject)
   | ({ kind: 'plugin-unloaded' } & Subject)
   | ({ kind: 'drain-timeout'; calls: { id: number; method: string }[] } & Subject)
   | ({ kind: 'free-failed'; error: ChameleonError } & Subject)
@@ -33,6 +34,7 @@ export type SupervisorEvent =
   | ({ kind: 'stray-answer'; instance: string; reason: string } & Subject)
   | ({ kind: 'call-poisoned'; method: string; digest: string; deaths: number } & Subject)
   | { kind: 'plugin-refused'; path: string; error: ChameleonError }
+  | { kind: 'state-lost'; message: string }
   | { kind: 'orphans-swept'; pids: number[] }
   | { kind: 'log'; record: LogRecord };
 

@@ -47,6 +47,7 @@ export {
   RolloutSupersededError,
   StartFailedError,
   StartTimeoutError,
+  StateInUseError,
   SupervisorClosedError,
   VersionInUseError,
   VersionNotFoundError,

@@ -150,6 +150,7 @@ const isLogger = (value: unknown): boolean =>
 
 const supervisor = {
   pluginDir: path,
+  stateDir: path.nullable(),
   strict: flag,
   logger: z.custom<Logger>(isLogger, 'expected an object with the methods debug, info, warn and error').optional(),
   logLevel: z.enum(['error', 'warn', 'info', 'debug'] satisfies LogLevel[], got('"error", "warn", "info" or "debug"')).optional(),

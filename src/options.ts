@@ -54,6 +54,7 @@ export type ResolvedPluginOptions = Required<Omit<PluginOptions, 'breaker' | 're
 
 export interface ResolvedOptions {
   pluginDir: string | null;
+  stateDir: string | null;
   strict: boolean;
   logger: Logger | null;
   logLevel: LogLevel;
@@ -117,10 +118,11 @@ export const defaultOptions = deepFrozen({
 
 /** Throws `ConfigInvalidError` as `validateOptions` does. */
 export function resolveOptions(input: SupervisorOptions): ResolvedOptions {
-  const { pluginDir, logger, defaults, plugins, ...given } = validateOptions(input);
+  const { pluginDir, stateDir, logger, defaults, plugins, ...given } = validateOptions(input);
   const { strict, logLevel, metrics, maxTotalQueueBytes, nodePath } = over(defaultOptions, given);
   return {
     pluginDir: pluginDir ?? null,
+    stateDir: stateDir ?? null,
     strict,
     logger: logger ?? null,
     logLevel,

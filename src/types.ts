@@ -19,6 +19,11 @@ export interface Logger {
 export interface SupervisorOptions {
   /** Folder of the plugins to start: `<name>/<version>/` or `<name>/`. Without it, plugins come by `load()` only. */
   pluginDir?: string;
+  /**
+   * Folder in which it remembers which versions are active, held, pinned and failed, for its next start. One supervisor at a time.
+   * Default null: nothing is written; the command `start` takes `.chameleon` in the plugin folder.
+   */
+  stateDir?: string | null;
   /** Make a plugin that is refused or cannot start an error of `createSupervisor`. Default false. */
   strict?: boolean;
   /** Where the supervisor and the plugins log. Default: nowhere. */

@@ -4,7 +4,6 @@
 import maxSatisfying from 'semver/ranges/max-satisfying.js';
 import { PluginNotFoundError, VersionNotFoundError } from '../errors.ts';
 import { isPluginName, isRange } from '../util/naming.ts';
-import type { Release } from './release.ts';
 
 export interface Reference {
   name: string;
@@ -32,11 +31,6 @@ export function highestSatisfying<T extends { readonly version: string }>(items:
     range,
   );
   return version === null ? undefined : items.find((item) => item.version === version);
-}
-
-/** The release that is to be active: the highest stable one in the configured range. */
-export function selectActive(releases: readonly Release[], range: string): Release | undefined {
-  return highestSatisfying(releases, range);
 }
 
 const cut = (text: string): string => (text.length > 80 ? `${text.slice(0, 80)}…` : text);

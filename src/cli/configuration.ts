@@ -26,5 +26,12 @@ export async function readConfiguration(flags: ConfigurationFlags): Promise<Conf
   if (!statSync(pluginDir, { throwIfNoEntry: false })?.isDirectory()) {
     throw usageError(`there is no plugin folder ${pluginDir}`, 'make it, or name another with --plugin-dir DIR or `pluginDir` in the configuration');
   }
-  return { file, baseDir, options: { ...options, pluginDir, ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }) } };
+  // What it remembers goes where the versions are that it speaks of.
+  const stateDir =
+    typeof options.stateDir === 'string'
+      ? path.resolve(baseDir, options.stateDir)
+      : options.stateDir === null
+        ? null
+        : path.join(pluginDir, '.chameleon');
+  return { file, baseDir, options: { ...options, pluginDir, stateDir, ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }) } };
 }

@@ -3,6 +3,7 @@
  * who of them gets a call; starts and stops nothing. Every change is one synchronous step.
  */
 import { highestSatisfying } from '../catalog/reference.ts';
+import type { Release } from '../catalog/release.ts';
 import type { Share } from '../resilience/share.ts';
 import type { VersionRole } from '../types.ts';
 import type { Deployment } from './deployment.ts';
@@ -61,6 +62,13 @@ export class Fleet {
 
   pin(deployment: Deployment): void {
     this.#pinned.add(deployment);
+  }
+
+  /** How the pinned ones differ from `wanted`, those of `spared` versions left out. */
+  pinsBut(wanted: readonly Release[], spared: ReadonlySet<string>): { leaving: Deployment[]; missing: Release[] } {
+    const isWanted = ({ release: { version } }: Deployment): boolean => spared.has(version) || wanted.some((each) => each.version === version);
+    const isThere = ({ version }: Release): boolean => this.pinned.some(({ release }) => release.version === version);
+    return { leaving: this.pinned.filter((each) => !isWanted(each)), missing: wanted.filter((release) => !isThere(release)) };
   }
 
   /** Makes `next` the active one; returns what it takes the place of: the active one before, and a pinned one of its version. */

@@ -5,6 +5,8 @@ import type { Call } from './call.ts';
 import type { Deployment } from './deployment.ts';
 
 export class OnDemand {
+  /** Versions that run since a call asked for them. */
+  readonly started = new Set<string>();
   readonly #plugin: string;
   readonly #installed: (range: string) => Promise<Release | null>;
   readonly #start: (release: Release) => Deployment;
@@ -24,6 +26,7 @@ export class OnDemand {
       const release = await this.#look(range);
       if (call.settled) return;
       if (release === null) throw new VersionNotFoundError(this.#plugin, range, []);
+      this.started.add(release.version);
       this.#start(release).submit(call, performance.now());
     } catch (error) {
       call.fail(error as ChameleonError);

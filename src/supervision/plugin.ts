@@ -57,7 +57,11 @@ export class Plugin implements RolloutHost {
     this.#retrier = new Retrier(setup.options.retry, setup.random, (call) => this.#resubmit(call));
     this.#rollouts = new Rollouts(this);
     this.#onDemand = new OnDemand(setup.name, setup.installed, (release) => {
-      return this.fleet.find(release.version) ?? this.#pinned(release);
+      const running = this.fleet.find(release.version);
+      if (running !== null) return running;
+      const started = this.#pinned(release);
+      this.emit({ kind: 'started-on-demand', plugin: this.name, version: release.version });
+      return started;
     });
   }
 
@@ -108,6 +112,11 @@ export class Plugin implements RolloutHost {
     throw new VersionNotFoundError(this.name, range, this.fleet.versions);
   }
 
+  /** What `rollback` goes back to while nothing is held. */
+  remember(previous: Release): void {
+    this.#previous = previous;
+  }
+
   /** The first version: it is kept running from now on, whether or not its first start succeeds. */
   activate(release: Release): Promise<unknown> {
     const deployment = this.#deploy(release, false);
@@ -120,12 +129,16 @@ export class Plugin implements RolloutHost {
     return this.#pinned(release).ready;
   }
 
-  /** Keeps these running beside the active one, and no others. */
+  /** Whether those of these that are to run beside the active one do, and no others but those that calls asked for. */
+  hasPinned(releases: readonly Release[]): boolean {
+    const { leaving, missing } = this.fleet.pinsBut(releases, this.#onDemand.started);
+    return leaving.length === 0 && missing.length === 0;
+  }
+
+  /** Keeps these running beside the active one, and no others but those that calls asked for. */
   async pinOnly(releases: readonly Release[]): Promise<void> {
-    const running = this.fleet.pinned;
-    const isWanted = (each: Deployment): boolean => releases.some(({ version }) => version === each.release.version);
-    for (const each of running.filter((deployment) => !isWanted(deployment))) await this.unload(each.release.version);
-    const missing = releases.filter(({ version }) => !running.some((each) => each.release.version === version));
+    const { leaving, missing } = this.fleet.pinsBut(releases, this.#onDemand.started);
+    for (const each of leaving) await this.unload(each.release.version);
     await Promise.all(missing.map((release) => this.pin(release)));
   }
 

@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os';
 import PQueue from 'p-queue';
 import { scanCatalog, type Catalog } from '../catalog/catalog.ts';
-import { highestSatisfying, selectActive } from '../catalog/reference.ts';
+import { highestSatisfying } from '../catalog/reference.ts';
 import { checkEngines, readRelease, type Release } from '../catalog/release.ts';
 import { PluginExistsError, PluginNotFoundError, SupervisorClosedError, VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
@@ -17,6 +17,8 @@ import { ByteBudget } from '../resilience/queue.ts';
 import type { LoadOptions, PluginOptions, RolloutResult } from '../types.ts';
 import type { StopReport } from './deployment-state.ts';
 import { Plugin } from './plugin.ts';
+import { Memory } from '../state/memory.ts';
+import { recall } from './recall.ts';
 import { Retirement } from './retirement.ts';
 
 export interface RosterOptions {
@@ -43,11 +45,17 @@ export class Roster {
   #options: ResolvedOptions;
   #closed = false;
   #refused: Catalog['refused'] = [];
+  #memory = new Memory(new Map(), null, () => {});
 
   constructor(setup: RosterOptions) {
     this.#setup = setup;
     this.#options = setup.options;
     this.#total = new ByteBudget(setup.options.maxTotalQueueBytes);
+  }
+
+  /** From now on what happens is remembered there, and what is remembered decides what is active. */
+  remember(memory: Memory): void {
+    this.#memory = memory;
   }
 
   /** What the catalog refused when it was read last. */
@@ -110,6 +118,8 @@ export class Roster {
     };
     const result = await plugin.rollout({ pick, options, rollout, force }, supersede);
     if (asked.options !== undefined) this.#options.plugins.set(plugin.name, asked.options);
+    // Whoever is told of it may count on it after the next start.
+    await this.#memory.save();
     return result;
   }
 
@@ -124,6 +134,7 @@ export class Roster {
     this.#closed = true;
     const plugins = [...this.plugins.values()].map((plugin) => plugin.close(drainTimeoutMs));
     const reports = await Promise.all([...plugins, this.#retirement.close(drainTimeoutMs)]);
+    await this.#memory.close();
     return reports.flat();
   }
 
@@ -166,10 +177,12 @@ export class Roster {
       return true;
     }
     const active = plugin.active?.release;
-    const wanted = selectActive(releases, options.version) ?? active;
-    if (wanted === undefined || (wanted.version === active?.version && JSON.stringify(options) === JSON.stringify(plugin.options))) return false;
-    await this.#rollOut(plugin, () => this.#checked(wanted, options), options, {});
+    const wanted = this.#choose(name, releases, options) ?? active;
+    if (wanted === undefined) return false;
     const pinned = pinnedOf(releases, options, wanted);
+    const isSame = wanted.version === active?.version && JSON.stringify(options) === JSON.stringify(plugin.options);
+    if (isSame && plugin.hasPinned(pinned)) return false;
+    if (!isSame) await this.#rollOut(plugin, () => this.#checked(wanted, options), options, {});
     await plugin.pinOnly(await Promise.all(pinned.map((release) => this.#checked(release, options))));
     return true;
   }
@@ -178,7 +191,8 @@ export class Roster {
   async #first(name: string, releases: readonly Release[]): Promise<ChameleonError[]> {
     const options = resolvePluginOptions(this.#options, name);
     if (!options.enabled || releases.length === 0) return [];
-    const active = selectActive(releases, options.version);
+    const { held, previous, pinned } = this.#memory.of(name);
+    const active = this.#choose(name, releases, options);
     if (active === undefined) {
       return [
         this.#refuse(
@@ -197,9 +211,20 @@ export class Roster {
       return [this.#refuse(active.dir, error as ChameleonError)];
     }
     const plugin = this.#add(name, options);
-    const pins = pinnedOf(releases, options, active).map((release) => this.#checked(release, options).then((fit) => plugin.pin(fit)));
+    const before = releases.find(({ version }) => version === (held ?? previous));
+    if (before !== undefined) plugin.remember(before);
+    const again = releases.filter((release) => pinned.includes(release.version) && release !== active);
+    const pins = [...new Set([...pinnedOf(releases, options, active), ...again])].map((release) =>
+      this.#checked(release, options).then((fit) => plugin.pin(fit)),
+    );
     const results = await Promise.allSettled([plugin.activate(active), ...pins]);
     return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as ChameleonError] : []));
+  }
+
+  #choose(name: string, releases: readonly Release[], options: ResolvedPluginOptions): Release | undefined {
+    const chosen = this.#memory.choose(name, releases, options.version);
+    this.#memory.change(name, { known: releases.map(({ version }) => version) });
+    return chosen;
   }
 
   /** Looks anew: what is asked for may have been put there since. */
@@ -232,7 +257,11 @@ export class Roster {
 
   #add(name: string, options: ResolvedPluginOptions): Plugin {
     if (this.#closed) throw new SupervisorClosedError({ plugin: name });
-    const { emit, observer, random } = this.#setup;
+    const { observer, random } = this.#setup;
+    const emit: Emit = (event) => {
+      recall(event, this.#memory, this.plugins);
+      this.#setup.emit(event);
+    };
     const plugin = new Plugin({
       name,
       options,

@@ -32,6 +32,7 @@ import type {
   SupervisorStatus,
   VersionMetrics,
 } from '../types.ts';
+import { openMemory } from '../state/open.ts';
 import { typedClient } from './client.ts';
 import type { Deployment } from './deployment.ts';
 import { Roster, type ReconfigureReport } from './roster.ts';
@@ -54,7 +55,7 @@ export class Supervisor extends EventHub {
   readonly #references = new Map<string, Reference>();
   readonly #startedAt = performance.now();
   #nextId = FIRST_CALL_ID;
-  #strict: boolean;
+  readonly #options: ResolvedOptions;
   #closing: Promise<CloseReport> | null = null;
   #closed = false;
   readonly #newId = (): number => this.#nextId++;
@@ -63,15 +64,17 @@ export class Supervisor extends EventHub {
   constructor({ options, version, telemetry, random }: SupervisorSetup) {
     super();
     this.#telemetry = telemetry;
-    this.#strict = options.strict;
+    this.#options = options;
     this.#roster = new Roster({ options, version, random, observer: telemetry, emit: (event) => this.publish(event) });
   }
 
-  /** Starts what the plugin folder holds. With `strict`, throws the first error and leaves nothing running. */
+  /** Starts what the plugin folder holds. Throws `StateInUseError`; with `strict` also the first error, and leaves nothing running. */
   async start(): Promise<void> {
+    const { stateDir, strict } = this.#options;
+    this.#roster.remember(await openMemory(stateDir, (message) => this.publish({ kind: 'state-lost', message })));
     const [swept, errors] = await Promise.all([sweepOrphans(), this.#roster.populate()]);
     if (swept.length > 0) this.publish({ kind: 'orphans-swept', pids: swept });
-    if (!this.#strict || errors.length === 0) return;
+    if (!strict || errors.length === 0) return;
     await this.close({ drainTimeoutMs: 0 });
     throw errors[0]!;
   }

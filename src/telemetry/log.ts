@@ -53,6 +53,8 @@ function lineOf(event: SupervisorEvent): Line | null {
       return line('error', `taken back, ${event.from} is active again (${event.result.reason}): ${event.result.detail ?? ''}`);
     case 'rollout-phase':
       return line('debug', `rollout: ${event.phase}`);
+    case 'started-on-demand':
+      return line('info', 'started, since a call asked for it');
     case 'plugin-unloaded':
       return line('info', 'unloaded');
     case 'drain-timeout':
@@ -63,6 +65,8 @@ function lineOf(event: SupervisorEvent): Line | null {
       return line('debug', `stray message: ${event.reason}`);
     case 'call-poisoned':
       return line('error', `${event.method} with the arguments ${event.digest} was in flight at ${event.deaths} deaths: it is refused for a while`);
+    case 'state-lost':
+      return line('warn', event.message);
     case 'orphans-swept':
       return line('warn', `ended ${event.pids.length} processes that a killed supervisor had left`);
   }

@@ -28,6 +28,8 @@ export interface Supervise {
   (options?: SupervisorOptions): Promise<Watched>;
   /** One that runs the fixture of this name, with these options of the plugin. */
   fixture(name: string, plugin?: NonNullable<SupervisorOptions['defaults']>, more?: SupervisorOptions): Promise<Watched>;
+  /** Has this one closed after the test, too. */
+  own(supervisor: Supervisor): Supervisor;
   /** A temporary folder that is removed after the test. */
   tempDir(): Promise<string>;
 }
@@ -75,6 +77,10 @@ export function useSupervisors(): Supervise {
       const watched = await supervise({ ...more, defaults: plugin });
       await watched.supervisor.load(join(fixtures, name));
       return watched;
+    },
+    own(supervisor: Supervisor): Supervisor {
+      running.push(supervisor);
+      return supervisor;
     },
     async tempDir(): Promise<string> {
       const folder = await mkdtemp(join(tmpdir(), 'chameleon-test-'));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Catalog, scanCatalog } from '../../src/catalog/catalog.ts';
-import { selectActive } from '../../src/catalog/reference.ts';
+import { highestSatisfying } from '../../src/catalog/reference.ts';
 import { checkEngines, readRelease } from '../../src/catalog/release.ts';
 import { ConfigInvalidError, type Issue, ManifestInvalidError } from '../../src/errors.ts';
 
@@ -53,7 +53,7 @@ describe('scanning', () => {
       '@scope/many': ['3.0.0'],
     });
     const hello = catalog.releases.get('hello')!;
-    expect(selectActive(hello, '*')?.version).toBe('1.10.0');
+    expect(highestSatisfying(hello, '*')?.version).toBe('1.10.0');
     expect(hello[1]).toEqual({
       name: 'hello',
       version: '1.10.0',

@@ -84,6 +84,7 @@ const TABLE: Record<string, { error: ChameleonError; facts: object; retryable?: 
     facts: { dir: '/p/hello/1.0.0', changes: [{ path: 'index.js', problem: 'changed' }], total: 1 },
   },
   ERR_VERSION_IN_USE: { error: new errors.VersionInUseError(subject, '/p/hello/1.0.0'), facts: { dir: '/p/hello/1.0.0' } },
+  ERR_STATE_IN_USE: { error: new errors.StateInUseError('/p/.chameleon', 7), facts: { dir: '/p/.chameleon', pid: 7 } },
   ERR_SUPERVISOR_CLOSED: { error: new errors.SupervisorClosedError(subject), facts: {} },
 };
 

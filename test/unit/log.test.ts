@@ -1,6 +1,6 @@
 /** Events → log lines: every kind of event has its line, with its facts as fields. */
 import { describe, expect, test } from 'vitest';
-import { StartTimeoutError, type SupervisorEvent } from '../../src/index.ts';
+import { ReloadFailedError, StartTimeoutError, type RolloutResult, type SupervisorEvent } from '../../src/index.ts';
 import { logTo } from '../../src/telemetry/log.ts';
 import type { ExitFacts, LogLevel } from '../../src/types.ts';
 
@@ -17,6 +17,18 @@ const exit: ExitFacts = {
   inFlight: [],
 };
 const error = new StartTimeoutError('was not ready in time', subject, { phase: 'init', hint: 'look into init' });
+const result: RolloutResult & { from: string } = {
+  outcome: 'rolled-back',
+  plugin: 'hello',
+  from: '0.9.0',
+  to: '1.0.0',
+  reason: 'slow',
+  detail: 'it took ages',
+  phases: [],
+  outageMs: 0,
+  stderrTail: '',
+  shadow: null,
+};
 
 const lines: [LogLevel, RegExp, SupervisorEvent][] = [
   ['debug', /^starting/, { kind: 'instance-starting', instance: 'i', ...subject }],
@@ -29,7 +41,11 @@ const lines: [LogLevel, RegExp, SupervisorEvent][] = [
   ['error', /^given up/, { kind: 'plugin-failed', error, ...subject }],
   ['info', /^active$/, { kind: 'plugin-activated', from: null, ...subject }],
   ['info', /^active in place of 0\.9\.0/, { kind: 'plugin-activated', from: '0.9.0', ...subject }],
-  ['error', /look into init/, { kind: 'reload-failed', from: '0.9.0', error, ...subject }],
+  ['error', /look into init/, { kind: 'reload-failed', from: '0.9.0', error: new ReloadFailedError(result, error), ...subject }],
+  ['error', /^taken back, 0\.9\.0 is active again \(slow\): it took ages/, { kind: 'rolled-back', from: '0.9.0', result, ...subject }],
+  ['debug', /^rollout: canary/, { kind: 'rollout-phase', from: '0.9.0', phase: 'canary', ...subject }],
+  ['info', /^started, since a call/, { kind: 'started-on-demand', ...subject }],
+  ['warn', /^nothing is remembered/, { kind: 'state-lost', message: 'nothing is remembered' }],
   ['info', /^unloaded/, { kind: 'plugin-unloaded', ...subject }],
   ['warn', /^drain timeout: 1 /, { kind: 'drain-timeout', calls: [{ id: 1, method: 'greet' }], ...subject }],
   ['error', /look into init/, { kind: 'free-failed', error, ...subject }],
