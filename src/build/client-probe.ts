@@ -23,7 +23,10 @@ type Json<T, Seen = never> = 0 extends 1 & T ? any
   : never;
 type Result<R> = 0 extends 1 & R ? any : [R] extends [never] ? unknown : [R] extends [void] ? void : undefined extends R ? Json<Exclude<R, undefined>> | null : Json<R>;
 type Args<A extends unknown[]> = { [I in keyof A]: [A[I]] extends [never] ? unknown : Json<A[I]> };
-declare function told<N extends string>(name: N): N extends keyof Methods ? Methods[N] extends (...args: infer A) => infer R ? (...args: Args<A>) => Result<Awaited<R>> : unknown : unknown;
+type Told<F> = F extends (...args: infer A) => infer R ? (...args: Args<A>) => Result<Awaited<R>>
+  : F extends (...args: never[]) => infer R ? (...args: unknown[]) => Result<Awaited<R>>
+  : unknown;
+declare function told<N extends string>(name: N): N extends keyof Methods ? Told<Methods[N]> : unknown;
 `;
 
 /** `entry` is the plugin's source, absolute, with slashes. */

@@ -138,8 +138,8 @@ describe('of JavaScript', () => {
       loose(x) { return 1; },
     } };`;
   const DEFINED = `
-    import { definePlugin } from 'chameleon-supervisor/plugin';
-    export default definePlugin({ methods: { any(x) { return [x]; } } });`;
+    import { definePlugin, method } from 'chameleon-supervisor/plugin';
+    export default definePlugin({ methods: { any(x) { return [1, x]; }, declared: method({ idempotent: true }, function (x) { return 'y' + x; }) } });`;
   const files = { 'package.json': { ...manifest, main: 'index.js' }, 'index.js': SOURCE };
 
   test('the types are those of JSDoc and of what is returned', { timeout: 60_000 }, async () => {
@@ -156,7 +156,7 @@ describe('of JavaScript', () => {
 
   test('a parameter of which nothing is said takes anything', async () => {
     const { client } = await built({ ...files, 'index.js': DEFINED });
-    expect(client).toContain('any: (x: unknown) => ');
+    expect(client).toContain('  any: (...args: unknown[]) => number[];\n  declared: (x: unknown) => string;\n');
   });
 
   test('without a compiler they are unknown', async () => {
