@@ -5,7 +5,8 @@
 
 /**
  * `Seen` holds the types that a type stands in: one that holds itself is `unknown` from there on, since it has no end that could be written.
- * `Mark` makes them equal only when they are the same type.
+ * `Mark` makes them equal only when they are the same type. A parameter that is `never` is one of which nothing is known: definePlugin asks for no
+ * more, and JavaScript has not said more.
  */
 const PRELUDE = `
 type MethodsOf<E> = E extends { methods: infer M } ? M : E extends { default: infer D } ? MethodsOf<D> : never;
@@ -20,9 +21,12 @@ type Json<T, Seen = never> = 0 extends 1 & T ? any
   : T extends readonly unknown[] ? { [I in keyof T]: Json<T[I], Seen | Mark<T>> }
   : T extends infer O extends object ? { [K in keyof O as O[K] extends (...args: never[]) => unknown ? never : K extends string | number ? K : never]: Json<O[K], Seen | Mark<T>> }
   : never;
-type Result<R> = 0 extends 1 & R ? any : [R] extends [never] ? never : [R] extends [void] ? void : undefined extends R ? Json<Exclude<R, undefined>> | null : Json<R>;
-type Args<A extends unknown[]> = { [I in keyof A]: Json<A[I]> };
-declare function told<N extends string>(name: N): N extends keyof Methods ? Methods[N] extends (...args: infer A) => infer R ? (...args: Args<A>) => Result<Awaited<R>> : unknown : unknown;
+type Result<R> = 0 extends 1 & R ? any : [R] extends [never] ? unknown : [R] extends [void] ? void : undefined extends R ? Json<Exclude<R, undefined>> | null : Json<R>;
+type Args<A extends unknown[]> = { [I in keyof A]: [A[I]] extends [never] ? unknown : Json<A[I]> };
+type Told<F> = F extends (...args: infer A) => infer R ? (...args: Args<A>) => Result<Awaited<R>>
+  : F extends (...args: never[]) => infer R ? (...args: unknown[]) => Result<Awaited<R>>
+  : unknown;
+declare function told<N extends string>(name: N): N extends keyof Methods ? Told<Methods[N]> : unknown;
 `;
 
 /** `entry` is the plugin's source, absolute, with slashes. */

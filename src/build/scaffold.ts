@@ -35,7 +35,7 @@ export function scaffold(name: string, language: Language, version: string): Rec
   };
   return {
     'package.json': json(manifest),
-    [entry]: typed ? ENTRY.replace('(name)', '(name: string)') : ENTRY,
+    [entry]: ENTRY.replace('(name)', typed ? '(name: string)' : '(/** @type {string} */ name)'),
     'index.test.js': TEST,
     ...(typed ? { 'tsconfig.json': json(TSCONFIG) } : {}),
     '.gitignore': 'node_modules/\n.chameleon/\n*.tgz\n',

@@ -17,7 +17,6 @@ const MAX_DEPTH = 10_000;
 /** Of one object, either way. V8 makes room in steps, and the step beyond would hold up the event loop of whoever reads it. */
 export const MAX_MEMBERS = 2 ** 18;
 const MAX_PRINTED_DEPTH = 100;
-const MAX_PRINTED_VALUES = 50_000;
 
 /**
  * `root` names the value in the path of an error. Throws `NotJson` for BigInt, function, symbol, cycle, too deep a nesting, too large an
@@ -119,21 +118,8 @@ function messageOf(error: unknown): string {
   }
 }
 
-/**
- * Why what a peer sent is more than whoever prints it can be trusted with, if it is: loggers and JSON itself end on their stack, or hold
- * up the event loop.
- */
-export function excessOf(value: unknown): 'deep' | 'large' | null {
-  let left = MAX_PRINTED_VALUES;
-  let excess: 'deep' | 'large' | null = null;
-  const exceeds = (item: unknown, levels: number): boolean => {
-    if (--left < 0) excess = 'large';
-    else if (typeof item === 'object' && item !== null) {
-      if (levels > 0) return (Array.isArray(item) ? item : Object.values(item)).some((inner) => exceeds(inner, levels - 1));
-      excess = 'deep';
-    }
-    return excess !== null;
-  };
-  exceeds(value, MAX_PRINTED_DEPTH);
-  return excess;
+/** Whether what a peer sent nests deeper than whoever prints it can be trusted with: loggers and JSON itself end on their stack. */
+export function isTooDeep(value: unknown, levels = MAX_PRINTED_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isTooDeep(inner, levels - 1));
 }

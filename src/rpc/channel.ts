@@ -9,7 +9,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { createMessageConnection, NullLogger, type MessageConnection } from 'vscode-jsonrpc/node';
 import { frame } from '../protocol/framing.ts';
-import { excessOf } from '../protocol/json.ts';
+import { isTooDeep } from '../protocol/json.ts';
 import { Control, ErrorCode, FIRST_CALL_ID, type LogParams, type WireError } from '../protocol/messages.ts';
 import { FrameReader } from './reader.ts';
 import { FrameWriter, type Outgoing } from './writer.ts';
@@ -22,7 +22,8 @@ export interface PendingCall extends Outgoing {
   readonly sentAt: number | null;
   /** `at` is when the answer was read, on the monotonic clock. */
   answered(result: unknown, at: number): void;
-  refused(error: WireError): void;
+  /** `isLarge`: it came in more bytes than may be looked through in one go. */
+  refused(error: WireError, isLarge: boolean): void;
   /** The answer was none: `reason` says what was wrong with it. */
   garbled(reason: string): void;
 }
@@ -44,6 +45,10 @@ const STALL_TIMEOUT_MS = 5_000;
 /** Beyond this, in a second, a child that talks instead of answering is taken for broken. */
 const MAX_STRAYS = 1_000;
 const STRAYS_WINDOW_MS = 1_000;
+/** Of what is for people more is not looked through: to walk it and to print it takes longer than to parse it. */
+const MAX_SEEN_BYTES = 2 ** 18;
+/** Several times what a thousand methods take. */
+const MAX_CONTROL_BYTES = 2 ** 20;
 /** As long as a line of stdout may be. */
 const MAX_LOG_CHARS = 65_536;
 const LEVELS = new Set(['error', 'warn', 'info', 'debug']);
@@ -69,7 +74,7 @@ export class Channel {
     this.#reader = new FrameReader(options.readable, {
       maxMessageBytes: options.maxMessageBytes,
       stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
-      route: (message, isLarge) => this.#route(message, isLarge),
+      route: (message, bytes) => this.#route(message, bytes),
       onViolation: (reason) => this.#end(reason),
       ...(options.onStrayLine && { onStrayLine: options.onStrayLine }),
     });
@@ -141,12 +146,13 @@ export class Channel {
     return calls;
   }
 
-  #route(message: Record<string, unknown>, isLarge: boolean): boolean {
+  #route(message: Record<string, unknown>, bytes: number): boolean {
     if (this.#ended) return true;
+    const isLarge = bytes > MAX_SEEN_BYTES;
     const { method, id } = message;
     if (method === undefined) {
-      if (typeof id === 'number' && id < FIRST_CALL_ID && this.#control.delete(id)) return false;
-      this.#answer(id, message);
+      if (typeof id === 'number' && id < FIRST_CALL_ID && this.#control.delete(id)) return this.#isOverlong(bytes);
+      this.#answer(id, message, isLarge);
       return true;
     }
     if (method === Control.log) this.#log(message.params, isLarge);
@@ -155,7 +161,13 @@ export class Channel {
     return id === undefined;
   }
 
-  #answer(id: unknown, message: Record<string, unknown>): void {
+  /** True when it ended the channel. */
+  #isOverlong(bytes: number): boolean {
+    if (bytes > MAX_CONTROL_BYTES) this.#end(`an answer to a control request takes ${bytes} bytes, the limit is ${MAX_CONTROL_BYTES}`);
+    return this.#ended;
+  }
+
+  #answer(id: unknown, message: Record<string, unknown>, isLarge: boolean): void {
     const call = typeof id === 'number' ? this.#calls.get(id) : undefined;
     if (call === undefined || call.sentAt === null) {
       this.#stray(`an answer to ${brief(id)}, which is not open`);
@@ -167,7 +179,7 @@ export class Channel {
     this.#remove(call);
     if (error !== undefined && error !== null) {
       if (message.result !== undefined && message.result !== null) this.#stray(`an answer to ${call.id} with both result and error`);
-      if (isWireError(error)) call.refused(error);
+      if (isWireError(error)) call.refused(error, isLarge);
       else call.garbled('its error is not a JSON-RPC error');
     } else if ('result' in message) call.answered(message.result, this.#reader.lastReadAt);
     else call.garbled('its answer has neither result nor error');
@@ -191,11 +203,8 @@ export class Channel {
     }
     const record = { level, message: message.slice(0, MAX_LOG_CHARS) };
     if (typeof fields !== 'object' || fields === null) this.#options.onLog(record);
-    else {
-      const excess = isLarge ? 'large' : excessOf(fields);
-      const dropped = excess === 'large' ? 'they are too large' : 'they nest too deep';
-      this.#options.onLog({ ...record, fields: excess === null ? fields : { dropped } });
-    }
+    else if (isLarge) this.#options.onLog({ ...record, fields: { dropped: 'they are too large' } });
+    else this.#options.onLog({ ...record, fields: isTooDeep(fields) ? { dropped: 'they nest too deep' } : fields });
   }
 
   #stray(reason: string): void {

@@ -15,8 +15,8 @@ import { parseInSlices, type Parsed } from '../protocol/slices.ts';
 export interface ReaderOptions {
   maxMessageBytes: number;
   stallTimeoutMs: number;
-  /** Takes what it knows and returns true. `isLarge`: it came in so many bytes that it was parsed in slices. */
-  route(message: Record<string, unknown>, isLarge: boolean): boolean;
+  /** Takes what it knows, which came in so many bytes, and returns true. */
+  route(message: Record<string, unknown>, bytes: number): boolean;
   onViolation(reason: string): void;
   onStrayLine?(line: string): void;
 }
@@ -118,20 +118,20 @@ export class FrameReader extends AbstractMessageReader {
       this.#violated(noJson((error as Error).message));
       return;
     }
-    this.#message(message, false);
+    this.#message(message, json.length);
   }
 
   /** Keeps 4. */
   #parse(body: Buffer): void {
     this.#quiet();
     this.#stream.pause();
-    this.#giveUp = parseInSlices(body, (parsed) => this.#parsed(parsed));
+    this.#giveUp = parseInSlices(body, (parsed) => this.#parsed(parsed, body.length));
   }
 
-  #parsed(parsed: Parsed): void {
+  #parsed(parsed: Parsed, bytes: number): void {
     this.#giveUp = null;
     this.#readAt = performance.now();
-    if (parsed.kind === 'value') this.#message(parsed.value, true);
+    if (parsed.kind === 'value') this.#message(parsed.value, bytes);
     else this.#violated(noJson(parsed.reason));
     for (const next of this.#behind.splice(0)) this.#take(next);
     if (this.#dead || this.#giveUp !== null) return;
@@ -140,9 +140,9 @@ export class FrameReader extends AbstractMessageReader {
     this.#stream.resume();
   }
 
-  #message(message: unknown, isLarge: boolean): void {
+  #message(message: unknown, bytes: number): void {
     if (typeof message !== 'object' || message === null || Array.isArray(message)) this.#violated('a frame is not a JSON-RPC message');
-    else if (!this.#options.route(message as Record<string, unknown>, isLarge)) this.#deliver(message as unknown as Message);
+    else if (!this.#options.route(message as Record<string, unknown>, bytes)) this.#deliver(message as unknown as Message);
   }
 
   /** When our own loop was blocked the rest may lie unread, so it is read before it is judged. */

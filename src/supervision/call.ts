@@ -20,7 +20,7 @@ export interface Place {
   started(call: Call): void;
   sent(call: Call): void;
   answered(call: Call, result: unknown, at: number): void;
-  refused(call: Call, error: WireError): void;
+  refused(call: Call, error: WireError, isLarge: boolean): void;
   garbled(call: Call, reason: string): void;
   /** The caller has its answer already: the deadline passed, or it cancelled. */
   abandoned(call: Call, why: 'timeout' | 'cancelled'): void;
@@ -132,8 +132,8 @@ export class Call implements QueueItem, PendingCall {
     this.place?.answered(this, result, at);
   }
 
-  refused(error: WireError): void {
-    this.place?.refused(this, error);
+  refused(error: WireError, isLarge: boolean): void {
+    this.place?.refused(this, error, isLarge);
   }
 
   garbled(reason: string): void {

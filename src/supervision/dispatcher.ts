@@ -205,9 +205,9 @@ export class Dispatcher implements Place {
     call.succeed(result, at);
   }
 
-  refused(call: Call, error: WireError): void {
+  refused(call: Call, error: WireError, isLarge: boolean): void {
     if (call.settled) return this.#leave(call);
-    const failure = remoteFailure(call, error, this.#info(call));
+    const failure = remoteFailure(call, error, isLarge, this.#info(call));
     this.#tell(call, failure.outcome, performance.now() - call.sentAt!);
     this.#fail(call, failure.error, failure.mayRetry);
   }

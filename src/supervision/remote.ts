@@ -8,7 +8,7 @@ import {
   type ChameleonError,
   type RemoteError,
 } from '../errors.ts';
-import { excessOf } from '../protocol/json.ts';
+import { isTooDeep } from '../protocol/json.ts';
 import { ErrorCode, type ThrownData, type WireError } from '../protocol/messages.ts';
 import type { Outcome } from '../resilience/breaker.ts';
 import type { MethodInfo } from '../types.ts';
@@ -24,7 +24,8 @@ const MAX_MESSAGE = 8192;
 const MAX_STACK = 16_384;
 const MAX_CAUSES = 5;
 
-export function remoteFailure(call: Call, wire: WireError, method: MethodInfo | undefined): RemoteFailure {
+/** `isLarge`: the error came in so large a message that what it holds is not looked through. */
+export function remoteFailure(call: Call, wire: WireError, isLarge: boolean, method: MethodInfo | undefined): RemoteFailure {
   const { subject } = call;
   const data = (typeof wire.data === 'object' && wire.data !== null ? wire.data : {}) as Record<string, unknown>;
   switch (wire.code) {
@@ -42,11 +43,11 @@ export function remoteFailure(call: Call, wire: WireError, method: MethodInfo | 
       // The host did not ask: the child's clock has reached the deadline a moment before ours.
       return { error: new CallTimeoutError(subject, call.timeoutMs, 'running'), outcome: 'failure', mayRetry: false };
     case ErrorCode.invalidParams:
-      return { error: new PluginThrewError(subject, remote(wire.message, data, 0)), outcome: 'ignored', mayRetry: false };
+      return { error: new PluginThrewError(subject, remote(wire.message, data, isLarge)), outcome: 'ignored', mayRetry: false };
     default: {
       // An error that is an answer says that the plugin is well.
       const failed = method?.errorsAreFailures !== false && data.isFailure !== false;
-      return { error: new PluginThrewError(subject, remote(wire.message, data, 0)), outcome: failed ? 'failure' : 'success', mayRetry: failed };
+      return { error: new PluginThrewError(subject, remote(wire.message, data, isLarge)), outcome: failed ? 'failure' : 'success', mayRetry: failed };
     }
   }
 }
@@ -54,20 +55,19 @@ export function remoteFailure(call: Call, wire: WireError, method: MethodInfo | 
 const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
 const text = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value.slice(0, MAX_MESSAGE) : otherwise);
 
-function printable(data: unknown): unknown {
-  const excess = excessOf(data);
-  if (excess === null) return data;
-  return excess === 'deep' ? '(dropped: it nests too deep)' : '(dropped: it is too large)';
+function printable(data: unknown, isLarge: boolean): unknown {
+  if (isLarge) return '(dropped: it is too large)';
+  return isTooDeep(data) ? '(dropped: it nests too deep)' : data;
 }
 
 /** Whatever the child sent, it becomes bounded fields of known types. */
-function remote(message: unknown, data: Record<string, unknown>, depth: number): RemoteError {
+function remote(message: unknown, data: Record<string, unknown>, isLarge: boolean, depth = 0): RemoteError {
   const { name, stack, code, cause } = data as Partial<ThrownData>;
   const error: RemoteError = { name: typeof name === 'string' ? name.slice(0, 200) : 'Error', message: text(message, 'unknown') };
   if (typeof stack === 'string') error.stack = stack.slice(0, MAX_STACK);
   if (typeof code === 'string' || typeof code === 'number') error.code = typeof code === 'string' ? code.slice(0, 200) : code;
-  if (data.data !== undefined) error.data = printable(data.data);
+  if (data.data !== undefined) error.data = printable(data.data, isLarge);
   if (typeof cause === 'object' && cause !== null && depth < MAX_CAUSES)
-    error.cause = remote(cause.message, cause as unknown as Record<string, unknown>, depth + 1);
+    error.cause = remote(cause.message, cause as unknown as Record<string, unknown>, isLarge, depth + 1);
   return error;
 }

@@ -137,6 +137,9 @@ describe('of JavaScript', () => {
       greet(name, how) { return how?.loud ? name.toUpperCase() : name; },
       loose(x) { return 1; },
     } };`;
+  const DEFINED = `
+    import { definePlugin, method } from 'chameleon-supervisor/plugin';
+    export default definePlugin({ methods: { any(x) { return [1, x]; }, declared: method({ idempotent: true }, function (x) { return 'y' + x; }) } });`;
   const files = { 'package.json': { ...manifest, main: 'index.js' }, 'index.js': SOURCE };
 
   test('the types are those of JSDoc and of what is returned', { timeout: 60_000 }, async () => {
@@ -149,6 +152,11 @@ describe('of JavaScript', () => {
       ),
     ).toMatchObject({ code: 0 });
     expect((await check(plugin, 'void client.greet(1);')).stdout).toContain('TS2345');
+  });
+
+  test('a parameter of which nothing is said takes anything', async () => {
+    const { client } = await built({ ...files, 'index.js': DEFINED });
+    expect(client).toContain('  any: (...args: unknown[]) => number[];\n  declared: (x: unknown) => string;\n');
   });
 
   test('without a compiler they are unknown', async () => {
