@@ -39,6 +39,7 @@ export const rules: Rules = {
     catalog: { is: ['src/catalog/'], may: ['types', 'util', 'protocol', 'errors', 'options'] },
     process: { is: ['src/process/'], may: ['types', 'protocol'] },
     state: { is: ['src/state/'], may: ['util', 'errors', 'catalog', 'process'] },
+    watch: { is: ['src/watch/'], may: [] },
     rpc: { is: ['src/rpc/'], may: ['protocol'] },
     resilience: { is: ['src/resilience/'], may: ['types', 'type options'] },
     instance: {
@@ -48,7 +49,7 @@ export const rules: Rules = {
     install: { is: ['src/install/'], may: ['util', 'src/protocol/messages.ts', 'errors', 'catalog', 'process'] },
     supervision: {
       is: ['src/supervision/'],
-      may: ['types', 'util', 'protocol', 'errors', 'events', 'options', 'catalog', 'process', 'state', 'rpc', 'resilience', 'instance'],
+      may: ['types', 'util', 'protocol', 'errors', 'events', 'options', 'catalog', 'process', 'install', 'state', 'watch', 'rpc', 'resilience', 'instance'],
     },
     telemetry: { is: ['src/telemetry/'], may: ['types', 'errors', 'events'] },
     create: { is: ['src/create.ts'], may: ['*'] },
@@ -62,7 +63,7 @@ export const rules: Rules = {
     execa: ['process', 'install'],
     'tree-kill': ['process'],
     winston: ['telemetry'],
-    chokidar: ['cli'],
+    chokidar: ['watch', 'cli'],
     esbuild: ['build'],
     tar: ['install', 'build'],
     'p-queue': ['resilience', 'supervision'],

@@ -35,6 +35,7 @@ export type SupervisorEvent =
   | ({ kind: 'call-poisoned'; method: string; digest: string; deaths: number } & Subject)
   | { kind: 'plugin-refused'; path: string; error: ChameleonError }
   | { kind: 'state-lost'; message: string }
+  | { kind: 'watch-failed'; message: string }
   | { kind: 'orphans-swept'; pids: number[] }
   | { kind: 'log'; record: LogRecord };
 

@@ -1,6 +1,6 @@
 /** `chameleon-supervisor`: the public API, name by name. */
 export { createSupervisor, scanPlugins, VERSION, type PluginListing } from './create.ts';
-export type { ReconfigureReport } from './supervision/roster.ts';
+export type { ReconfigureReport } from './supervision/reconciler.ts';
 export type { Supervisor } from './supervision/supervisor.ts';
 export { installPlugin, prunePlugins, uninstallPlugin, verifyPlugins } from './install/api.ts';
 export type {

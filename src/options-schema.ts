@@ -150,6 +150,7 @@ const isLogger = (value: unknown): boolean =>
 
 const supervisor = {
   pluginDir: path,
+  watch: flag,
   stateDir: path.nullable(),
   strict: flag,
   logger: z.custom<Logger>(isLogger, 'expected an object with the methods debug, info, warn and error').optional(),

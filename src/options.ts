@@ -54,6 +54,7 @@ export type ResolvedPluginOptions = Required<Omit<PluginOptions, 'breaker' | 're
 
 export interface ResolvedOptions {
   pluginDir: string | null;
+  watch: boolean;
   stateDir: string | null;
   strict: boolean;
   logger: Logger | null;
@@ -107,6 +108,7 @@ const pluginDefaults = {
 
 /** Every default there is. Frozen, and itself valid as options. */
 export const defaultOptions = deepFrozen({
+  watch: false as boolean,
   strict: false as boolean,
   logLevel: 'info' as LogLevel,
   metrics: true as boolean,
@@ -119,9 +121,10 @@ export const defaultOptions = deepFrozen({
 /** Throws `ConfigInvalidError` as `validateOptions` does. */
 export function resolveOptions(input: SupervisorOptions): ResolvedOptions {
   const { pluginDir, stateDir, logger, defaults, plugins, ...given } = validateOptions(input);
-  const { strict, logLevel, metrics, maxTotalQueueBytes, nodePath } = over(defaultOptions, given);
+  const { watch, strict, logLevel, metrics, maxTotalQueueBytes, nodePath } = over(defaultOptions, given);
   return {
     pluginDir: pluginDir ?? null,
+    watch,
     stateDir: stateDir ?? null,
     strict,
     logger: logger ?? null,

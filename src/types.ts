@@ -19,6 +19,8 @@ export interface Logger {
 export interface SupervisorOptions {
   /** Folder of the plugins to start: `<name>/<version>/` or `<name>/`. Without it, plugins come by `load()` only. */
   pluginDir?: string;
+  /** Follow the plugin folder: a new version is rolled out, a changed one reloaded, one that is gone unloaded. Default false. */
+  watch?: boolean;
   /**
    * Folder in which it remembers which versions are active, held, pinned and failed, for its next start. One supervisor at a time.
    * Default null: nothing is written; the command `start` takes `.chameleon` in the plugin folder.

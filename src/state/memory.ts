@@ -63,6 +63,13 @@ export class Memory {
     this.change(plugin, { failed: this.of(plugin).failed.filter((each) => each !== version) });
   }
 
+  /** It was changed: it counts as new. */
+  reconsider(plugin: string, version: string): void {
+    const { failed, known } = this.of(plugin);
+    if (failed.includes(version)) this.change(plugin, { known: known.filter((each) => each !== version) });
+    this.forgive(plugin, version);
+  }
+
   forget(plugin: string): void {
     this.#memories.delete(plugin);
   }

@@ -23,6 +23,8 @@ export interface DeploymentOptions {
   /** Bytes that wait in all deployments together. */
   total: ByteBudget;
   random(): number;
+  /** Throws when the release is not what was installed. */
+  verify(release: Release): Promise<void>;
   onFailure(call: Call, error: ChameleonError, mayRetry: boolean): void;
   onReturned(call: Call): void;
 }

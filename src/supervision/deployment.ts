@@ -95,11 +95,6 @@ export class Deployment {
     return this.#state.kind === 'starting' || this.#state.kind === 'running' || this.#state.kind === 'restarting';
   }
 
-  /** Whether its first child is not there yet. */
-  get isFirst(): boolean {
-    return this.#state.kind === 'starting';
-  }
-
   get isQuiesced(): boolean {
     return this.#quiesced;
   }
@@ -200,7 +195,9 @@ export class Deployment {
     this.#starting = true;
     void this.#setup.starts.add(async () => {
       const marker = await newMarker();
+      const tampered = await this.#setup.verify(this.release).catch((error: unknown) => error as ChameleonError);
       if (this.#stopped.signal.aborted) return;
+      if (tampered !== undefined) return this.#giveUp(tampered);
       const { release, options, emit } = this.#setup;
       const state = this.#handed;
       this.#handed = undefined;
@@ -267,6 +264,10 @@ export class Deployment {
     const { name: plugin, version } = this.release;
     // Of one that was to be tried once, whoever tries it tells.
     const isTried = this.#setup.once && this.#state.kind === 'starting';
+    this.#starting = false;
+    this.#ready.reject(error);
+    // What serves was started from what was right.
+    if (this.#state.kind === 'running') return;
     this.#state = { kind: 'failed', error };
     if (!isTried) this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });
     this.dispatcher.giveBack(() => true);

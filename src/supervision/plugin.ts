@@ -34,6 +34,8 @@ export interface PluginSetup {
   retirement: Retirement;
   /** An installed release that may be run, the highest in `range`; null when there is none. */
   installed(range: string): Promise<Release | null>;
+  /** Throws when a release is not what was installed; asked before each start. */
+  verify(release: Release): Promise<void>;
 }
 
 export class Plugin implements RolloutHost {
@@ -216,7 +218,7 @@ export class Plugin implements RolloutHost {
     if (this.#closed) return 'stopped';
     if (this.active === null) return this.fleet.candidate === null ? 'empty' : 'activating';
     if (this.#rollouts.isSwitching) return 'switching';
-    return this.active.isFirst ? 'activating' : 'active';
+    return this.active.state === 'starting' ? 'activating' : 'active';
   }
 
   #pinned(release: Release): Deployment {
@@ -227,7 +229,7 @@ export class Plugin implements RolloutHost {
   }
 
   #deploy(release: Release, once: boolean, options = this.#options, state?: unknown): Deployment {
-    const { starts, total, random } = this.#setup;
+    const { starts, total, random, verify } = this.#setup;
     const deployment: Deployment = new Deployment({
       release,
       options,
@@ -237,6 +239,7 @@ export class Plugin implements RolloutHost {
       starts,
       total,
       random,
+      verify,
       onFailure: (call, error, mayRetry) => this.#failed(deployment, call, error, mayRetry),
       onReturned: (call) => this.#resubmit(call),
     });

@@ -13,7 +13,7 @@ import {
   SupervisorClosedError,
   VersionNotFoundError,
 } from '../errors.ts';
-import { EventHub, type Telemetry } from '../events.ts';
+import { EventHub, type SupervisorEvent, type Telemetry } from '../events.ts';
 import { resolveOptions, validateLoadOptions, type ResolvedOptions } from '../options.ts';
 import { ownResidentBytes } from '../process/memory.ts';
 import { sweepOrphans } from '../process/orphans.ts';
@@ -35,7 +35,9 @@ import type {
 import { openMemory } from '../state/open.ts';
 import { typedClient } from './client.ts';
 import type { Deployment } from './deployment.ts';
-import { Roster, type ReconfigureReport } from './roster.ts';
+import { Reconciler, type ReconfigureReport } from './reconciler.ts';
+import { Roster } from './roster.ts';
+import { Following } from './following.ts';
 
 export interface SupervisorSetup {
   options: ResolvedOptions;
@@ -55,7 +57,8 @@ export class Supervisor extends EventHub {
   readonly #references = new Map<string, Reference>();
   readonly #startedAt = performance.now();
   #nextId = FIRST_CALL_ID;
-  readonly #options: ResolvedOptions;
+  readonly #reconciler: Reconciler;
+  readonly #following: Following;
   #closing: Promise<CloseReport> | null = null;
   #closed = false;
   readonly #newId = (): number => this.#nextId++;
@@ -64,16 +67,20 @@ export class Supervisor extends EventHub {
   constructor({ options, version, telemetry, random }: SupervisorSetup) {
     super();
     this.#telemetry = telemetry;
-    this.#options = options;
-    this.#roster = new Roster({ options, version, random, observer: telemetry, emit: (event) => this.publish(event) });
+    const emit = (event: SupervisorEvent): void => this.publish(event);
+    this.#roster = new Roster({ options, version, random, observer: telemetry, emit });
+    this.#reconciler = new Reconciler(this.#roster, emit);
+    this.#following = new Following(this.#reconciler, emit);
   }
 
   /** Starts what the plugin folder holds. Throws `StateInUseError`; with `strict` also the first error, and leaves nothing running. */
   async start(): Promise<void> {
-    const { stateDir, strict } = this.#options;
-    this.#roster.remember(await openMemory(stateDir, (message) => this.publish({ kind: 'state-lost', message })));
-    const [swept, errors] = await Promise.all([sweepOrphans(), this.#roster.populate()]);
+    const { options } = this.#roster;
+    this.#roster.memory = await openMemory(options.stateDir, (message) => this.publish({ kind: 'state-lost', message }));
+    const [swept, errors] = await Promise.all([sweepOrphans(), this.#reconciler.begin()]);
     if (swept.length > 0) this.publish({ kind: 'orphans-swept', pids: swept });
+    await this.#following.of(options);
+    const { strict } = options;
     if (!strict || errors.length === 0) return;
     await this.close({ drainTimeoutMs: 0 });
     throw errors[0]!;
@@ -127,7 +134,10 @@ export class Supervisor extends EventHub {
   /** Follows new options, and the plugin folder as it is now: what changed is replaced blue-green. Invalid options change nothing. */
   async reconfigure(options: SupervisorOptions): Promise<ReconfigureReport> {
     this.#mustBeOpen();
-    return this.#roster.follow(resolveOptions(options));
+    const resolved = resolveOptions(options);
+    const report = await this.#reconciler.follow(resolved);
+    await this.#following.of(resolved);
+    return report;
   }
 
   status(): SupervisorStatus;
@@ -140,7 +150,7 @@ export class Supervisor extends EventHub {
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       rssBytes: ownResidentBytes(),
       plugins: [...this.#roster.plugins.values()].map((plugin) => plugin.status()),
-      refused: this.#roster.refused.map(({ path, error }) => ({ path, code: error.code, message: error.message })),
+      refused: this.#reconciler.refused.map(({ path, error }) => ({ path, code: error.code, message: error.message })),
     };
   }
 
@@ -214,6 +224,7 @@ export class Supervisor extends EventHub {
 
   async #close(drainTimeoutMs: number | undefined): Promise<CloseReport> {
     const started = performance.now();
+    await this.#following.close();
     const ends = await this.#roster.close(drainTimeoutMs);
     this.#closed = true;
     const report: CloseReport = { stopped: 0, killed: 0, abandonedCalls: 0, durationMs: Math.round(performance.now() - started) };

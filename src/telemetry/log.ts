@@ -65,6 +65,8 @@ function lineOf(event: SupervisorEvent): Line | null {
       return line('debug', `stray message: ${event.reason}`);
     case 'call-poisoned':
       return line('error', `${event.method} with the arguments ${event.digest} was in flight at ${event.deaths} deaths: it is refused for a while`);
+    case 'watch-failed':
+      return line('error', `the plugin folder is not followed as it should be: ${event.message}`);
     case 'state-lost':
       return line('warn', event.message);
     case 'orphans-swept':

@@ -45,6 +45,7 @@ const lines: [LogLevel, RegExp, SupervisorEvent][] = [
   ['error', /^taken back, 0\.9\.0 is active again \(slow\): it took ages/, { kind: 'rolled-back', from: '0.9.0', result, ...subject }],
   ['debug', /^rollout: canary/, { kind: 'rollout-phase', from: '0.9.0', phase: 'canary', ...subject }],
   ['info', /^started, since a call/, { kind: 'started-on-demand', ...subject }],
+  ['error', /not followed .*: no space/, { kind: 'watch-failed', message: 'no space' }],
   ['warn', /^nothing is remembered/, { kind: 'state-lost', message: 'nothing is remembered' }],
   ['info', /^unloaded/, { kind: 'plugin-unloaded', ...subject }],
   ['warn', /^drain timeout: 1 /, { kind: 'drain-timeout', calls: [{ id: 1, method: 'greet' }], ...subject }],
