@@ -94,18 +94,20 @@ export class Development {
   async #roll({ manifest }: Project, dir: string, layout: Layout | null): Promise<RolloutResult> {
     const { name, version } = manifest;
     const running = this.#running;
-    const options = { options: this.#optionsOf(name) };
+    // A method that is gone is what the author wants.
+    const options = { options: this.#optionsOf(name), force: true };
     const again = running?.name === name && running.version === version;
     const rollout = await (again ? this.#supervisor.reload(name, options) : this.#supervisor.load(dir, options));
+    if (rollout.outcome !== 'promoted') throw new Error(`${name} ${version} is not active: ${rollout.detail ?? rollout.reason ?? rollout.outcome}`);
     this.#running = { name, version, layout };
     if (running !== null && running.name !== name) await this.#supervisor.unload(running.name);
     return rollout;
   }
 
-  /** As configured, and with traces that lead to the source. */
+  /** As configured, without delay, and with traces that lead to the source. */
   #optionsOf(name: string): PluginOptions {
-    const own = this.#options.plugins?.[name];
-    return { ...own, execArgv: ['--enable-source-maps', ...(own?.execArgv ?? this.#options.defaults?.execArgv ?? [])] };
+    const own = atOnce(this.#options.plugins?.[name]);
+    return { ...own, execArgv: ['--enable-source-maps', ...(own.execArgv ?? this.#options.defaults?.execArgv ?? [])] };
   }
 
   /** The same one as long as the source is in the same place, since it remembers what it has read. */
@@ -118,6 +120,12 @@ export class Development {
     this.#bundler = { at, bundler };
     return bundler;
   }
+}
+
+/** What is saved gets all the calls, and the version before it none: neither canary nor hold. */
+export function atOnce(options: PluginOptions = {}): PluginOptions {
+  const strategy = options.rollout?.strategy;
+  return { ...options, rollout: { ...(strategy === undefined ? {} : { strategy }), holdMs: 0 } };
 }
 
 /** What every path that a pattern of `files` fits begins with. */

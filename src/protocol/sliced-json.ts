@@ -103,17 +103,23 @@ export class SlicedJson {
     const from = this.#at;
     const isEmpty = this.#next === 'first';
     const bytes = this.#bytes;
+    const opens = this.#opens;
+    const commas = this.#commas;
     const limit = Math.min(bytes.length, from + this.#pieceBytes);
     let open = 0;
-    this.#commas[0] = -1;
+    commas[0] = -1;
     for (let i = from; i < limit; i++) {
       const byte = bytes[i]!;
       if (byte === QUOTE) {
-        for (i++; i < limit && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i++;
-      } else if (byte === COMMA) this.#commas[open] = i;
+        for (i++; i < limit; i++) {
+          const inner = bytes[i];
+          if (inner === QUOTE) break;
+          if (inner === BACKSLASH) i++;
+        }
+      } else if (byte === COMMA) commas[open] = i;
       else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
-        this.#opens[open++] = i;
-        this.#commas[open] = -1;
+        opens[open++] = i;
+        commas[open] = -1;
       } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
         if (open === 0) {
           this.#members(i, isEmpty);
@@ -125,13 +131,13 @@ export class SlicedJson {
       }
     }
     for (let level = 0; level <= open; level++) {
-      const comma = this.#commas[level]!;
+      const comma = commas[level]!;
       if (comma !== -1) {
         this.#members(comma, false);
         this.#at = comma + 1;
         this.#next = 'member';
       }
-      if (level < open) this.#open(this.#opens[level]!);
+      if (level < open) this.#open(opens[level]!);
     }
     // One member is longer than a piece, or has no end.
     if (this.#at === from) this.#member();

@@ -123,12 +123,16 @@ test('a new version and another name are rolled out; tests and what the plugin w
   await interrupted(dev);
 });
 
-test('its init has the options of the configuration', { timeout: 60_000 }, async () => {
-  work.write('chameleon.config.json', { plugins: { shop: { options: { colour: 'red' } } } });
+test('its init has the options of the configuration; what is saved gets all calls at once, with a method less too', { timeout: 60_000 }, async () => {
+  const patient = { rollout: { canary: { percent: 10 }, holdMs: 60_000 } };
+  work.write('chameleon.config.json', { defaults: patient, plugins: { shop: { ...patient, options: { colour: 'red' } } } });
   const dev = await develop({
     'index.ts': 'let colour; export default { init({ options }) { colour = options.colour; }, methods: { ask: () => colour } };',
   });
   expect(await work.json(['call', 'shop', 'ask'])).toBe('red');
+  save('shop/index.ts', "export const methods = { other: () => 'blue' };");
+  await eventually(async () => expect(await ask('other')).toBe('blue'));
+  await eventually(async () => expect(await work.json(['status', 'shop'])).toMatchObject({ versions: [{ methods: ['other'] }] }));
   await interrupted(dev);
 });
 

@@ -61,3 +61,11 @@ test.each<[string, string[], RegExp]>([
   expect(stderr).toMatch(text);
   expect(readdirSync(work.dir, { recursive: true })).toEqual(before);
 });
+
+test('the help lists the commands of an author, and that of each has examples', async () => {
+  const { stdout } = await work.run(['--help']);
+  for (const command of ['init', 'dev', 'build']) {
+    expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
+    expect(await work.run([command, '--help'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/Examples:\n {2}\$ chameleon-supervisor /) });
+  }
+});

@@ -61,7 +61,8 @@ const BASELINE_CALLS = 20;
 const INSTANCE = { descriptors: 3, resources: 5 };
 
 interface Call {
-  what: string;
+  plugin: string;
+  method: string;
   at: number;
   timeoutMs: number;
 }
@@ -146,7 +147,7 @@ export class Invariants {
     await until('I9: an event for each fault', () => this.events(...kinds).length >= expected.faults, SETTLE_MS).catch(() => undefined);
     await settled('I8: instances', () => [{ ...none, ...this.#states() }, wanted]);
     clearInterval(this.#timer);
-    await settled('I2: calls that are not settled', () => [Array.from(this.#calls, ({ what }) => what), []]);
+    await settled('I2: calls that are not settled', () => [Array.from(this.#calls, ({ plugin, method }) => `${plugin}.${method}`), []]);
     await settled('I8: calls in flight and queued', () => [this.#countCalls(), 0]);
     const within = (): boolean => Object.entries(this.#measure()).every(([key, value]) => Math.abs(value - this.#baseline[key]!) <= TOLERANCE);
     await until('I5', within, SETTLE_MS).catch(() => expect(this.#measure(), 'I5: resources').toEqual(this.#baseline));
@@ -177,13 +178,13 @@ export class Invariants {
     const { supervisor } = this.#watched;
     const call = supervisor.call.bind(supervisor);
     supervisor.call = (plugin: string, method: string, args?: readonly unknown[], options?: CallOptions) => {
-      const made = { what: `${plugin}.${method}`, at: performance.now(), timeoutMs: options?.timeoutMs ?? TIMEOUT_MS };
+      const made = { plugin, method, at: performance.now(), timeoutMs: options?.timeoutMs ?? TIMEOUT_MS };
       const promise = call(plugin, method, args, options);
       this.#calls.add(made);
       const settle = (): void => {
         this.#calls.delete(made);
         const tookMs = performance.now() - made.at;
-        if (tookMs > made.timeoutMs + LATE_MS) this.#late.push(`${made.what}: ${tookMs} ms of ${made.timeoutMs}`);
+        if (tookMs > made.timeoutMs + LATE_MS) this.#late.push(`${plugin}.${method}: ${tookMs} ms of ${made.timeoutMs}`);
       };
       promise.then(settle, settle);
       return promise;

@@ -21,8 +21,8 @@ const CHOSEN = ALL.slice(0, Number(process.env['CHAMELEON_TEST_ROUNDS'] ?? ALL.l
 export class Round {
   readonly load: Load;
   readonly random: Random;
-  /** What has been begun in it. */
-  readonly checks: Invariants[] = [];
+  /** What has been begun in it, here or at a supervisor elsewhere (outside.ts). */
+  readonly checks: { readonly ended: boolean }[] = [];
 
   constructor(load: Load, seed: number) {
     this.load = load;

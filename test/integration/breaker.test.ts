@@ -6,6 +6,7 @@ import type { CircuitOpenError } from '../../src/index.ts';
 import { linesOf } from '../helpers/lines.ts';
 import { putFixture } from '../helpers/put-plugin.ts';
 import { rejection } from '../helpers/rejection.ts';
+import { rounds, type Round } from '../helpers/rounds.ts';
 import { useSupervisors } from '../helpers/supervise.ts';
 import { until } from '../helpers/until.ts';
 
@@ -141,69 +142,83 @@ test('what waits when the circuit opens is refused, and never reaches the plugin
   expect(codes.filter((code) => code === 'ERR_CIRCUIT_OPEN')).toHaveLength(200 - reached);
 });
 
-describe('F36: half-open with a thousand callers waiting', () => {
-  /** A plugin that is ill, with its circuit open. `mood` changes how it feels. */
-  async function opened(breaker: object) {
-    const watched = await supervise.fixture('fails-when-told', {
-      concurrency: 2_000,
-      maxQueue: 5_000,
-      breaker: { maxFailures: 5, openMs: 250, ...breaker },
-    });
-    const folder = await supervise.tempDir();
-    const mood = (text: string): void => writeFileSync(join(folder, 'mood'), text);
-    const reached = (): number => linesOf(join(folder, 'reached')).length;
-    const act = (options?: { timeoutMs: number }): Promise<unknown> => watched.supervisor.call('fails-when-told', 'act', [folder, 100], options);
-    const late = watched.supervisor.call('fails-when-told', 'late', [700]);
-    mood('ill');
-    await Promise.all(Array.from({ length: 5 }, () => rejection(act())));
-    const state = (): string => watched.supervisor.breaker('fails-when-told').state;
-    expect(state()).toBe('open');
-    const halfOpenIsDue = (): Promise<void> => until('half-open is due', () => watched.supervisor.breaker('fails-when-told').retryAfterMs === 0);
-    const outcomes = async (calls: Promise<unknown>[]): Promise<Record<string, number>> => {
-      const counts: Record<string, number> = {};
-      for (const outcome of await Promise.allSettled(calls)) {
-        const key = outcome.status === 'fulfilled' ? 'ok' : (outcome.reason as { code: string }).code;
-        counts[key] = (counts[key] ?? 0) + 1;
-      }
-      return counts;
-    };
-    return { ...watched, mood, reached, act, late, state, halfOpenIsDue, outcomes };
-  }
-
-  test('exactly halfOpenCalls reach the plugin, and their success closes it', async () => {
-    const { mood, reached, act, late, state, halfOpenIsDue, outcomes } = await opened({ halfOpenCalls: 3 });
-    mood('well');
-    const before = reached();
-    await halfOpenIsDue();
-    const calls = Array.from({ length: 1_000 }, () => act());
-    expect(await outcomes(calls)).toEqual({ ok: 3, ERR_CIRCUIT_OPEN: 997 });
-    expect(reached() - before).toBe(3);
-    expect(state()).toBe('closed');
-    expect(await late).toBe('late');
+/** A plugin that is ill, with its circuit open, and a thousand callers who wait for it. `mood` changes how it feels. */
+async function opened({ begin, random }: Round, breaker: object) {
+  const openMs = random.between(200, 400);
+  const watched = await supervise.fixture('fails-when-told', {
+    concurrency: 2_000,
+    maxQueue: 5_000,
+    breaker: { maxFailures: 5, openMs, ...breaker },
   });
+  const { supervisor } = watched;
+  const check = await begin(watched);
+  const folder = await supervise.tempDir();
+  const mood = (text: string): void => writeFileSync(join(folder, 'mood'), text);
+  const reached = (): number => linesOf(join(folder, 'reached')).length;
+  const act = (options?: { timeoutMs: number }): Promise<unknown> => supervisor.call('fails-when-told', 'act', [folder, 50], options);
+  const late = supervisor.call('fails-when-told', 'late', [openMs + 300]);
+  mood('ill');
+  await Promise.all(Array.from({ length: 5 }, () => rejection(act())));
+  const state = (): string => supervisor.breaker('fails-when-told').state;
+  expect(state()).toBe('open');
+  const halfOpenIsDue = async (): Promise<void> => {
+    await until('half-open is due', () => supervisor.breaker('fails-when-told').retryAfterMs === 0);
+    await random.moment(0, 50);
+  };
+  const outcomes = async (calls: Promise<unknown>[]): Promise<Record<string, number>> => {
+    const counts: Record<string, number> = {};
+    for (const outcome of await Promise.allSettled(calls)) {
+      const key = outcome.status === 'fulfilled' ? 'ok' : (outcome.reason as { code: string }).code;
+      counts[key] = (counts[key] ?? 0) + 1;
+    }
+    return counts;
+  };
+  return { ...watched, check, mood, reached, act, late, state, halfOpenIsDue, outcomes };
+}
 
-  test('a probe that hangs opens it again', async () => {
-    const { mood, reached, act, late, state, halfOpenIsDue, outcomes } = await opened({ halfOpenCalls: 2 });
-    mood('hang');
-    const before = reached();
-    await halfOpenIsDue();
-    expect(await outcomes(Array.from({ length: 1_000 }, () => act({ timeoutMs: 1_000 })))).toEqual({ ERR_CALL_TIMEOUT: 2, ERR_CIRCUIT_OPEN: 998 });
-    expect(reached() - before).toBe(2);
-    expect(state()).toBe('open');
-    await late;
-  });
+/** Failures and resets that are told of: the circuit opened, was half open, and so on. */
+const CHANGES = { kinds: ['breaker-changed' as const] };
 
-  test('a late success from before the change of state changes nothing', async () => {
-    const { mood, act, late, state, halfOpenIsDue, supervisor } = await opened({ halfOpenCalls: 1 });
-    mood('hang');
-    await halfOpenIsDue();
-    const probe = rejection(act({ timeoutMs: 3_000 }));
-    await until('the probe runs', () => state() === 'half-open');
-    // Were it heard, this one success would close the circuit.
-    expect(await late).toBe('late');
-    expect(state()).toBe('half-open');
-    expect(await rejection(supervisor.call('fails-when-told', 'late', [1]))).toMatchObject({ code: 'ERR_CIRCUIT_OPEN' });
-    expect(await probe).toMatchObject({ code: 'ERR_CALL_TIMEOUT' });
-    expect(state()).toBe('open');
-  });
+rounds('F36 half-open with a thousand callers waiting exactly halfOpenCalls reach the plugin, and their success closes it', async (round) => {
+  const halfOpenCalls = round.random.between(1, 5);
+  const { check, mood, reached, act, late, state, halfOpenIsDue, outcomes } = await opened(round, { halfOpenCalls });
+  mood('well');
+  const before = reached();
+  await halfOpenIsDue();
+  const calls = Array.from({ length: 1_000 }, () => act());
+  expect(await outcomes(calls)).toEqual({ ok: halfOpenCalls, ERR_CIRCUIT_OPEN: 1_000 - halfOpenCalls });
+  expect(reached() - before).toBe(halfOpenCalls);
+  expect(state()).toBe('closed');
+  expect(await late).toBe('late');
+  await check.end({ faults: 3, ...CHANGES });
+});
+
+rounds('F36 a probe that hangs opens the circuit again', async (round) => {
+  const halfOpenCalls = round.random.between(1, 5);
+  const timeoutMs = round.random.between(300, 600);
+  const { check, mood, reached, act, late, state, halfOpenIsDue, outcomes } = await opened(round, { halfOpenCalls });
+  mood('hang');
+  const before = reached();
+  await halfOpenIsDue();
+  const calls = Array.from({ length: 1_000 }, () => act({ timeoutMs }));
+  expect(await outcomes(calls)).toEqual({ ERR_CALL_TIMEOUT: halfOpenCalls, ERR_CIRCUIT_OPEN: 1_000 - halfOpenCalls });
+  expect(reached() - before).toBe(halfOpenCalls);
+  expect(state()).toBe('open');
+  await late;
+  await check.end({ faults: 3, ...CHANGES });
+});
+
+rounds('F36 a late success from before the change of state changes nothing', async (round) => {
+  const { check, mood, act, late, state, halfOpenIsDue, supervisor } = await opened(round, { halfOpenCalls: 1 });
+  mood('hang');
+  await halfOpenIsDue();
+  const probe = rejection(act({ timeoutMs: 1_500 }));
+  await until('the probe runs', () => state() === 'half-open');
+  // Were it heard, this one success would close the circuit.
+  expect(await late).toBe('late');
+  expect(state()).toBe('half-open');
+  expect(await rejection(supervisor.call('fails-when-told', 'late', [1]))).toMatchObject({ code: 'ERR_CIRCUIT_OPEN' });
+  expect(await probe).toMatchObject({ code: 'ERR_CALL_TIMEOUT' });
+  expect(state()).toBe('open');
+  await check.end({ faults: 3, ...CHANGES });
 });

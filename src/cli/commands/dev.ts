@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import type { FSWatcher } from 'chokidar';
-import { Development, type Round } from '../../build/development.ts';
+import { atOnce, Development, type Round } from '../../build/development.ts';
 import { readProject } from '../../build/project.ts';
 import { createSupervisor, type Logger, type LogLevel, type Supervisor, type SupervisorOptions } from '../../index.ts';
 import { loadConfig } from '../config-file.ts';
@@ -26,7 +26,8 @@ const NOT_LOOKED_AT = /(?:^|[\\/])(?:\.(?!\.[\\/])[^\\/]+|node_modules)(?:[\\/]|
 export async function dev(given: string, flags: DevFlags): Promise<number> {
   const { dir } = await readProject(given);
   const { baseDir, options } = await loadConfig({ cwd: process.cwd(), ...(flags.config === undefined ? {} : { file: flags.config }) });
-  const { pluginDir: _, logLevel, ...rest } = options;
+  const { pluginDir: _, logLevel, ...configured } = options;
+  const rest = { ...configured, defaults: atOnce(configured.defaults) };
   const level = flags.logLevel ?? logLevel ?? 'info';
   let workshop: Workshop | undefined;
   const exitCode = await runInForeground({
