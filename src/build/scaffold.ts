@@ -88,7 +88,7 @@ const TSCONFIG = {
 
 const readme = (name: string, entry: string): string => `# ${name}
 
-A plugin for [Chameleon](https://www.npmjs.com/package/chameleon-supervisor). Its methods are in \`${entry}\`.
+A plugin for Chameleon (\`chameleon-supervisor\`). Its methods are in \`${entry}\`.
 
 \`\`\`sh
 npm install
