@@ -11,6 +11,7 @@ export interface ConfigurationFlags {
   config?: string;
   pluginDir?: string;
   logLevel?: LogLevel;
+  watch?: boolean;
 }
 
 export interface Configuration {
@@ -33,5 +34,15 @@ export async function readConfiguration(flags: ConfigurationFlags): Promise<Conf
       : options.stateDir === null
         ? null
         : path.join(pluginDir, '.chameleon');
-  return { file, baseDir, options: { ...options, pluginDir, stateDir, ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }) } };
+  return {
+    file,
+    baseDir,
+    options: {
+      ...options,
+      pluginDir,
+      stateDir,
+      ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }),
+      ...(flags.watch === true && { watch: true }),
+    },
+  };
 }

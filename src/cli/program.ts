@@ -2,6 +2,7 @@
  * The commands, their arguments and help. What a command does is in commands/, loaded when it is run, so that help is fast.
  */
 import { Command, CommanderError, type Option } from 'commander';
+import { addChanging } from './changing.ts';
 import type { BuildFlags } from './commands/build.ts';
 import type { CallFlags } from './commands/call.ts';
 import type { DevFlags } from './commands/dev.ts';
@@ -65,9 +66,11 @@ function addRunning(root: Command, done: Done): void {
   const start = root
     .command('start')
     .description('run a supervisor in the foreground; SIGTERM or Ctrl-C drains and stops it, SIGHUP re-reads the configuration');
-  withExamples(withJson(withSocket(withConfig(start)).addOption(dir()).addOption(level())), [
+  const watch = toggle('--watch', 'roll out versions that are put into the plugin folder, and leave those that are taken away');
+  withExamples(withJson(withSocket(withConfig(start)).addOption(dir()).addOption(level()).addOption(watch)), [
     'start',
     'start --plugin-dir ./plugins --log-level debug',
+    'start --watch',
   ]).action(async (flags: StartFlags) => done(await (await import('./commands/start.ts')).start(flags)));
   const validate = root.command('validate').description('check the configuration and the plugins, and start nothing');
   withExamples(withJson(withConfig(validate).addOption(dir())), ['validate', 'validate --config ./chameleon.config.json --json']).action(
@@ -107,18 +110,6 @@ function addAsking(root: Command, done: Done): void {
   client(logs.addOption(toggle('-f, --follow', 'go on with what comes')), ['logs', 'logs hello -f']).action(
     async (name: string | undefined, flags: LogFlags) => done(await (await import('./commands/logs.ts')).logs(name, flags)),
   );
-}
-
-function addChanging(root: Command, done: Done): void {
-  const add = (command: 'load' | 'reload' | 'rollback' | 'unload', argument: string, description: string, examples: string[]): void => {
-    client(root.command(command).description(description).argument(argument), examples).action(async (target: string, flags: ClientFlags) =>
-      done(await (await import('./commands/rollout.ts'))[command](target, flags)),
-    );
-  };
-  add('load', '<dir>', 'start the plugin of a folder; switch to it when another version is active', ['load ./plugins/hello/2.0.0']);
-  add('reload', '<name>', 'replace the process of a plugin, without a failed call', ['reload hello']);
-  add('rollback', '<name>', 'switch back to the version that was active before', ['rollback hello']);
-  add('unload', '<name[@version]>', 'drain and stop a plugin, or one version of it', ['unload hello', 'unload hello@1.0.0']);
 }
 
 function addAuthoring(root: Command, done: Done): void {

@@ -169,7 +169,7 @@ const plugin: PluginStatus = {
   rollout: null,
   versions: [
     version,
-    { ...version, version: '0.9.0', active: false, state: 'failed', pid: null, lastError: { code: 'ERR_START_FAILED', message: 'no entry' } },
+    { ...version, version: '0.9.0', active: false, role: 'held', state: 'failed', pid: null, lastError: { code: 'ERR_START_FAILED', message: 'no entry' } },
   ],
 };
 
@@ -183,7 +183,7 @@ test('status shows every version, the reason of a failed one, and what was refus
     refused: [{ path: '/p/bad', code: 'ERR_MANIFEST_INVALID', message: 'no package.json' }],
   });
   expect(text).toMatch(/hello +1\.0\.0 \* +running +42 +1m 1s +3 +4 +open 4s +2 +50 MiB/);
-  expect(text).toMatch(/hello +0\.9\.0 +failed +- +-/);
+  expect(text).toMatch(/hello +0\.9\.0 held +failed +- +-/);
   expect(text).toContain('hello@0.9.0 ERR_START_FAILED: no entry');
   expect(text).toContain('refused /p/bad ERR_MANIFEST_INVALID');
   expect(renderPlugin(plugin)).toContain('methods  greet');

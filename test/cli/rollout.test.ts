@@ -51,3 +51,35 @@ test('a folder that is no plugin, and a version that cannot start, change nothin
   expect(await work.run(['load', 'plugins/demo/1.0.0'])).toMatchObject({ code: 1, stderr: expect.stringContaining('ERR_PLUGIN_EXISTS') });
   expect((await whoami()).pid).toBe(pid);
 });
+
+test('load tries a version as its flags say, and holds the one before: status shows both', async () => {
+  work.plugin('demo', '2.0.0', versioned('2.0.0'), 'elsewhere');
+  const loaded = (await work.json(['load', 'elsewhere/demo/2.0.0', '--canary', '10:200,50:200', '--shadow', '5', '--hold', '60000'])) as {
+    phases: { name: string; ms: number }[];
+  };
+  expect(loaded).toMatchObject({ outcome: 'promoted', shadow: { calls: 0 } });
+  expect(loaded.phases.find(({ name }) => name === 'canary')!.ms).toBeGreaterThanOrEqual(395);
+  expect((await work.run(['status', 'demo'])).stdout).toMatch(/2\.0\.0 \*[^]*1\.0\.0 held/);
+  expect(await work.json(['status', 'demo'])).toMatchObject({ rollout: { phase: 'holding', from: '1.0.0', to: '2.0.0' } });
+  expect(await work.run(['load', 'plugins/demo/1.0.0', '--exclusive', '--hold', '0'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/calls waited for/),
+  });
+  expect((await work.run(['status', 'demo'])).stdout).not.toMatch(/held/);
+});
+
+test('a version that takes methods away is refused with a list: exit 1; with --force it is taken', async () => {
+  work.plugin('demo', '2.0.0', 'export default { methods: { whoami: () => ({ pid: process.pid, version: "2.0.0" }) } };', 'elsewhere');
+  const refused = await work.run(['load', 'elsewhere/demo/2.0.0']);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/greet is gone[^]*ERR_RELOAD_FAILED/) });
+  expect((await whoami()).version).toBe('1.0.0');
+  expect((await work.run(['load', 'elsewhere/demo/2.0.0', '--force'])).code).toBe(0);
+});
+
+test.each([
+  [['--canary', '101'], /share from 0 to 100/],
+  [['--canary', '5:soon'], /whole number of milliseconds/],
+  [['--shadow', 'all'], /share from 0 to 100/],
+])('flags that mean nothing, as %j, are refused: exit 2', async (flags, complaint) => {
+  expect(await work.run(['load', 'plugins/demo/1.0.0', ...flags])).toMatchObject({ code: 2, stderr: expect.stringMatching(complaint) });
+});

@@ -3,6 +3,7 @@ import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { until } from '../helpers/until.ts';
 import { DEMO, eventually, isAlive, release, Workplace } from './run.ts';
 
 let work: Workplace;
@@ -124,4 +125,23 @@ test('garbage on the socket costs its sender the connection, and no call', async
   await once(garbage.resume(), 'close');
   expect((await Promise.all(calls)).map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
   await eventually(async () => expect((await work.run(['status'])).code).toBe(0));
+});
+
+test('what was rolled back stays so when it is started again, and a second supervisor on the same plugins is refused', async () => {
+  work.plugin('demo', '2.0.0', DEMO);
+  const first = await work.start();
+  expect(await work.json(['status', 'demo'])).toMatchObject({ version: '2.0.0' });
+  expect((await work.run(['load', 'plugins/demo/1.0.0'])).code).toBe(0);
+  const second = await work.run(['start', '--socket', work.path('other.sock')]);
+  expect(second).toMatchObject({ code: 1, stderr: expect.stringMatching(/ERR_STATE_IN_USE/) });
+  first.child.kill('SIGTERM');
+  expect((await first.ended).code).toBe(0);
+  await work.start();
+  expect(await work.json(['status', 'demo'])).toMatchObject({ version: '1.0.0' });
+});
+
+test('with --watch a version that is put into the plugin folder is rolled out', async () => {
+  await work.start(['--watch']);
+  work.plugin('demo', '2.0.0', DEMO);
+  await until('it is active', async () => ((await work.json(['status', 'demo'])) as { version: string }).version === '2.0.0');
 });

@@ -3,6 +3,7 @@
  */
 import type { Supervisor } from '../../index.ts';
 import { usageError } from '../errors.ts';
+import { isRecord } from './protocol.ts';
 
 /** The part of a supervisor that the control socket reaches. */
 export type ControlTarget = Pick<Supervisor, 'status' | 'call' | 'methods' | 'metrics' | 'load' | 'reload' | 'rollback' | 'unload'>;
@@ -24,8 +25,8 @@ const OPERATIONS = new Map<string, Operation>([
   ],
   ['methods', (target, params) => target.methods(text(params, 'name'))],
   ['metrics', (target, params) => target.metrics(optionalText(params, 'name'))],
-  ['load', (target, params) => target.load(text(params, 'dir'))],
-  ['reload', (target, params) => target.reload(text(params, 'name'))],
+  ['load', (target, params) => target.load(text(params, 'dir'), record(params, 'options'))],
+  ['reload', (target, params) => target.reload(text(params, 'name'), record(params, 'options'))],
   ['rollback', (target, params) => target.rollback(text(params, 'name'))],
   [
     'unload',
@@ -53,6 +54,13 @@ export function optionalText(params: Params, name: string): string | undefined {
 function text(params: Params, name: string): string {
   const value = optionalText(params, name);
   if (value === undefined) throw usageError(`${name} is missing`);
+  return value;
+}
+
+/** What is in it the supervisor checks. */
+function record(params: Params, name: string): object {
+  const value = params[name] ?? {};
+  if (!isRecord(value)) throw usageError(`${name} must be an object`);
   return value;
 }
 

@@ -1,4 +1,4 @@
-/** `status` as a table: one line for each version that has a process or had one, the active one marked. */
+/** `status` as a table: one line for each version that has a process or had one, with what it is to its plugin; `*` is active. */
 import type { DeploymentState, PluginStatus, SupervisorStatus, VersionStatus } from '../../index.ts';
 import { paint, plain, type Style } from '../terminal.ts';
 import { cell, table, type Column } from './table.ts';
@@ -55,7 +55,7 @@ function row(name: string, version: VersionStatus): string[] {
   const { breaker } = version;
   return [
     cell(name),
-    version.active ? `${cell(version.version)} ${paint('green', '*')}` : cell(version.version),
+    `${cell(version.version)} ${version.active ? paint('green', '*') : version.role}`,
     paint(STATE_STYLE[version.state], version.state),
     cell(version.pid),
     version.pid === null ? '-' : duration(version.uptimeMs),
