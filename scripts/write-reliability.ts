@@ -1,6 +1,7 @@
 /**
- * Writes the tables of docs/reliability.md between their markers: fault → outcome → tests, and every bound with its value and its
- * test. The tests are read for their titles, the values from the options and the constants, so that the page says what is so.
+ * Writes the tables of docs/reliability.md between their markers: fault → outcome → rounds → tests, and every bound with its value and
+ * its test. The tests are read for their titles and for whether they run in rounds, the values from the options and the constants, so
+ * that the page says what is so. A fault that no test runs in rounds is an error.
  * `--check` writes nothing and fails when the page is not what would be written.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,22 +9,25 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { defaultOptions } from '../src/options.ts';
+import { LOADS, SEEDS } from '../test/helpers/rounds.ts';
 import { bounds, type Bound } from './reliability/bounds.ts';
 import { groups } from './reliability/outcomes.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const PAGE = join(root, 'docs/reliability.md');
-const TITLE = /\(\s*(['"`])((?:\\.|(?!\1)[^\n])+)\1\s*,/g;
+const TITLE = /(\w*)\(\s*(['"`])((?:\\.|(?!\2)[^\n])+)\2\s*,/g;
 
 export interface Title {
   /** Below test/. */
   file: string;
   title: string;
+  /** Whether it is a test that runs idle and under load, with each seed (test/helpers/rounds.ts). */
+  inRounds: boolean;
 }
 
 /** What tests call themselves: the first argument of a call, where that is a text. */
 export function titlesIn(file: string, source: string): Title[] {
-  return Array.from(source.matchAll(TITLE), (match) => ({ file, title: match[2]! }));
+  return Array.from(source.matchAll(TITLE), ([, callee, , title]) => ({ file, title: title!, inRounds: callee === 'rounds' }));
 }
 
 function allTitles(): { titles: Title[]; headings: Title[] } {
@@ -35,7 +39,7 @@ function allTitles(): { titles: Title[]; headings: Title[] } {
   return {
     titles: sources.flatMap(({ file, source }) => titlesIn(file, source)),
     // A file that is about one fault alone says so at its head.
-    headings: sources.map(({ file, source }) => ({ file, title: source.slice(0, source.indexOf('*/')) })),
+    headings: sources.map(({ file, source }) => ({ file, title: source.slice(0, source.indexOf('*/')), inRounds: false })),
   };
 }
 
@@ -49,24 +53,28 @@ function plain(title: string): string {
     .replace(/\s*\(?\bF\d\d\b[:,]?\)?\s*/g, ' ')
     .replace(/(?:, …)+$/, '')
     .replaceAll("\\'", "'")
+    .replaceAll('__', '\\_\\_')
     .trim();
 }
 
-/** The lines of a fault's tests. Throws when there are none. */
-function testsOf(number: string, { titles, headings }: ReturnType<typeof allTitles>): string {
+/** The lines of a fault's tests. Throws when none of them runs in rounds. */
+export function testsOf(number: string, { titles, headings }: { titles: Title[]; headings: Title[] }): string {
   const of = new RegExp(`\\b${number}\\b`);
-  const found = titles.filter(({ title }) => of.test(title)).map(({ file, title }) => `${link(file)}: ${plain(title)}`);
-  if (found.length > 0) return found.join('<br>');
-  const files = headings.filter(({ title }) => of.test(title)).map(({ file }) => link(file));
-  if (files.length === 0) throw new Error(`${number} has no test: none has it in its title`);
-  return files.join('<br>');
+  const found = titles.filter(({ title }) => of.test(title));
+  if (!found.some(({ inRounds }) => inRounds)) throw new Error(`${number} is run by no test in rounds: none has it in its title`);
+  const tests = found.map(({ file, title, inRounds }) => `${link(file)}: ${plain(title)}${inRounds ? '' : ' (outside the rounds)'}`);
+  // Files that are about this one fault say so at their head.
+  const files = headings.filter(({ file, title }) => of.test(title) && !found.some((each) => each.file === file)).map(({ file }) => link(file));
+  return [...tests, ...files].join('<br>');
 }
+
+const ROUNDS = `${LOADS.toReversed().join(', ')}; seeds ${SEEDS.join(', ')}`;
 
 function faultTables(all: ReturnType<typeof allTitles>): string {
   return groups
     .map(({ title, faults }) => {
-      const rows = Object.entries(faults).map(([number, { inject, outcome }]) => row(number, inject, outcome, testsOf(number, all)));
-      return [`### ${title}`, '', row('#', 'Injected', 'Outcome', 'Tests'), row('---', '---', '---', '---'), ...rows].join('\n');
+      const rows = Object.entries(faults).map(([number, { inject, outcome }]) => row(number, inject, outcome, ROUNDS, testsOf(number, all)));
+      return [`### ${title}`, '', row('#', 'Injected', 'Outcome', 'Rounds', 'Tests'), row('---', '---', '---', '---', '---'), ...rows].join('\n');
     })
     .join('\n\n');
 }

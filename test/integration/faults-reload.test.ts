@@ -12,11 +12,11 @@ import { until } from '../helpers/until.ts';
 
 const supervise = useSupervisors();
 
-/** 6 rounds of 34: over 200. */
+/** In each of six rounds: over 200. */
 const RELOADS = 34;
 
 rounds(
-  `F41 ${RELOADS} reloads back and forth under constant load, 204 in all rounds, lose no call, run none twice, and switch for good`,
+  'F41 34 reloads back and forth in each round, 204 in all, under constant load, lose no call, run none twice, and switch for good',
   async ({ begin, random }) => {
     const folder = await supervise.tempDir();
     const versions = [await putFixture(folder, 'ledger'), await putFixture(folder, 'ledger', { version: '2.0.0' })];
