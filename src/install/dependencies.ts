@@ -2,11 +2,12 @@
  * The dependencies of one version, into its own `node_modules`: by `npm ci` from the lockfile that it brought along, without scripts but
  * for the packages that were named. What an archive has brought whole is left as it is.
  */
-import { lstat, readdir, readFile, rm } from 'node:fs/promises';
+import { lstat, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseJson } from '../catalog/json-text.ts';
+import { shown } from '../util/naming.ts';
 import { Refused } from './entry-path.ts';
-import { checkLockfile, checkManifest, declaredDependencies } from './lockfile.ts';
+import { checkLockfile, checkManifest, declaredDependencies, isPackageName } from './lockfile.ts';
 import { npm, type NpmRun } from './npm.ts';
 
 export interface DependencyOptions extends NpmRun {
@@ -24,6 +25,8 @@ const NO_DETOURS = ['--allow-git=none', '--allow-file=none', '--allow-directory=
 /** Resolves with whether npm was needed. Throws `Refused` for what npm must not be asked for, and `NpmError`. */
 export async function installDependencies(options: DependencyOptions): Promise<boolean> {
   const { cwd: dir, allowScripts } = options;
+  for (const name of allowScripts)
+    if (!isPackageName(name)) throw new Refused(`cannot run the scripts of ${shown(name)}, which is no package's name`);
   const manifest = (await readJson(join(dir, 'package.json'))) as Record<string, unknown>;
   const { required, optional } = declaredDependencies(manifest);
   const hasBundle = required.length > 0 && (await areAllThere(dir, required));
@@ -44,10 +47,21 @@ export async function installDependencies(options: DependencyOptions): Promise<b
   }
   if (allowScripts.length > 0) {
     const present = await existing(dir, allowScripts);
-    if (present.length > 0) await npm(['rebuild', ...present, `--allow-scripts=${present.join(',')}`], { ...options, scripts: true });
+    if (present.length > 0) await rebuild(present, options);
   }
   await removeCommands(join(dir, 'node_modules'));
   return true;
+}
+
+/** Newer npms ask a configuration of the project which scripts may run, and take no flag for it. The package itself may bring none. */
+async function rebuild(names: readonly string[], options: DependencyOptions): Promise<void> {
+  const config = join(options.cwd, '.npmrc');
+  await writeFile(config, `allow-scripts=${names.join(',')}\n`, { flag: 'wx' });
+  try {
+    await npm(['rebuild', ...names], { ...options, scripts: true });
+  } finally {
+    await rm(config);
+  }
 }
 
 async function areAllThere(dir: string, names: readonly string[]): Promise<boolean> {

@@ -14,6 +14,8 @@ const NAME = /^(?:@[A-Za-z0-9~-][A-Za-z0-9._~-]*\/)?[A-Za-z0-9_~-][A-Za-z0-9._~-
 const DEPENDENCIES = ['dependencies', 'optionalDependencies', 'peerDependencies'];
 const SAY_WHAT_TO_DO = 'take a published version of it, or bundle it into the plugin';
 
+export const isPackageName = (name: string): boolean => NAME.test(name);
+
 /** Names that the plugin needs, those that it can do without included. */
 export function declaredDependencies(manifest: Fields): { required: string[]; optional: string[] } {
   const optional = Object.keys(record(manifest['optionalDependencies']));
