@@ -12,6 +12,8 @@ import type { Release } from '../catalog/release.ts';
 import { VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { resolvePluginOptions, type ResolvedOptions, type ResolvedPluginOptions } from '../options.ts';
+import type { Deployment } from './deployment.ts';
+import type { Plugin } from './plugin.ts';
 import type { Roster } from './roster.ts';
 
 /** What became of following new options. */
@@ -58,9 +60,11 @@ export class Reconciler {
     for (const release of [...catalog.releases.values()].flat()) if (isTouched(release)) memory.reconsider(release.name, release.version);
     const before = new Map([...plugins.values()].map((plugin) => [plugin, plugin.active]));
     await this.#reconcile(catalog);
-    const changed = [...before].filter(([plugin, active]) => active !== null && active === plugin.active && isTouched(active.release));
+    const isStale = (plugin: Plugin, active: Deployment | null): boolean =>
+      active !== null && active === plugin.active && isTouched(active.release) && existsSync(active.release.dir);
+    const stale = [...before].filter(([plugin, active]) => isStale(plugin, active));
     // Whoever wants to know why one did not succeed has heard it by an event.
-    await Promise.all(changed.map(([plugin, active]) => existsSync(active!.release.dir) && this.#roster.reload(plugin.name, {}).catch(() => {})));
+    await Promise.all(stale.map(([plugin]) => this.#roster.reload(plugin.name, {}).catch(() => {})));
   }
 
   async #reconcile(catalog: Catalog): Promise<ReconfigureReport> {

@@ -16,6 +16,8 @@ import {
 import { EventHub, type SupervisorEvent, type Telemetry } from '../events.ts';
 import { resolveOptions, validateLoadOptions, type ResolvedOptions } from '../options.ts';
 import { ownResidentBytes } from '../process/memory.ts';
+import { installPlugin } from '../install/api.ts';
+import type { InstallOptions, InstallResult } from '../install/types.ts';
 import { sweepOrphans } from '../process/orphans.ts';
 import { argsToJson, NotJson } from '../protocol/json.ts';
 import { FIRST_CALL_ID } from '../protocol/messages.ts';
@@ -105,6 +107,15 @@ export class Supervisor extends EventHub {
   /** A typed client: `supervisor.plugin<HelloMethods>('hello@^1').greet('世界')`. Looks nothing up until it is called. */
   plugin<M>(plugin: string, options?: CallOptions): Client<M> {
     return typedClient<M>((method, args) => this.call(plugin, method, args, options));
+  }
+
+  /**
+   * Puts a version into the plugin folder: of a folder, a .tgz, or the registry (`NAME@VERSION`), and starts nothing. Throws
+   * `InstallFailedError`, `ManifestInvalidError` for what is no plugin, and `ConfigInvalidError` without a plugin folder.
+   */
+  async install(source: string, options: InstallOptions = {}): Promise<InstallResult> {
+    this.#mustBeOpen();
+    return installPlugin(source, { ...options, pluginDir: this.#roster.options.pluginDir });
   }
 
   /** Starts the plugin in `dir`, or replaces the version that is active now, blue-green. Throws `PluginExistsError` when it is active already. */
