@@ -4,7 +4,7 @@
 import path from 'node:path';
 import { statSync } from 'node:fs';
 import { type LogLevel, type SupervisorOptions } from '../index.ts';
-import { loadConfig } from './config-file.ts';
+import { type ConfigFile, loadConfig } from './config-file.ts';
 import { usageError } from './errors.ts';
 
 export interface ConfigurationFlags {
@@ -20,10 +20,19 @@ export interface Configuration {
   options: SupervisorOptions & { pluginDir: string };
 }
 
+/** Where the plugins are, or are to be. Throws `ConfigInvalidError`. */
+export async function locatePlugins(flags: ConfigurationFlags): Promise<ConfigFile & { pluginDir: string }> {
+  const found = await loadConfig({ cwd: process.cwd(), ...(flags.config === undefined ? {} : { file: flags.config }) });
+  const { baseDir, options } = found;
+  return {
+    ...found,
+    pluginDir: flags.pluginDir === undefined ? path.resolve(baseDir, options.pluginDir ?? 'plugins') : path.resolve(flags.pluginDir),
+  };
+}
+
 /** Throws `ConfigInvalidError`, and `ERR_USAGE` when the plugin folder is not there. */
 export async function readConfiguration(flags: ConfigurationFlags): Promise<Configuration> {
-  const { file, baseDir, options } = await loadConfig({ cwd: process.cwd(), ...(flags.config === undefined ? {} : { file: flags.config }) });
-  const pluginDir = flags.pluginDir === undefined ? path.resolve(baseDir, options.pluginDir ?? 'plugins') : path.resolve(flags.pluginDir);
+  const { file, baseDir, options, pluginDir } = await locatePlugins(flags);
   if (!statSync(pluginDir, { throwIfNoEntry: false })?.isDirectory()) {
     throw usageError(`there is no plugin folder ${pluginDir}`, 'make it, or name another with --plugin-dir DIR or `pluginDir` in the configuration');
   }

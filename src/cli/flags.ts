@@ -29,6 +29,12 @@ export function milliseconds(given: string): number {
   return ms;
 }
 
+export function countFrom1(given: string): number {
+  const count = Number(given);
+  if (!/^[0-9]+$/.test(given) || count < 1 || !Number.isSafeInteger(count)) throw new InvalidArgumentError('A whole number from 1 is expected.');
+  return count;
+}
+
 export function withJson(command: Command): Command {
   return command.addOption(toggle('--json', 'print JSON, errors too (those on stderr)'));
 }

@@ -7,12 +7,15 @@ import type { BuildFlags } from './commands/build.ts';
 import type { CallFlags } from './commands/call.ts';
 import type { DevFlags } from './commands/dev.ts';
 import type { InitFlags } from './commands/init.ts';
+import type { InstallFlags } from './commands/install.ts';
 import type { LogFlags } from './commands/logs.ts';
+import type { PruneFlags } from './commands/prune.ts';
 import type { StartFlags } from './commands/start.ts';
+import type { RemoveFlags } from './commands/uninstall.ts';
 import type { ConfigurationFlags } from './configuration.ts';
 import type { ClientFlags, CommonFlags } from './context.ts';
 import { Exit, exitCodeOf, factsOf } from './errors.ts';
-import { client, milliseconds, toggle, value, withConfig, withExamples, withJson, withSocket } from './flags.ts';
+import { client, countFrom1, milliseconds, toggle, value, withConfig, withExamples, withJson, withSocket } from './flags.ts';
 import { reportError } from './render/error.ts';
 
 type Done = (exitCode: number | void) => void;
@@ -55,6 +58,7 @@ function program(version: string, json: boolean, done: Done): Command {
   addRunning(root, done);
   addAsking(root, done);
   addChanging(root, done);
+  addInstalling(root, done);
   addAuthoring(root, done);
   return root;
 }
@@ -109,6 +113,43 @@ function addAsking(root: Command, done: Done): void {
   const logs = root.command('logs').description('print the latest log records').argument('[name]', 'one plugin');
   client(logs.addOption(toggle('-f, --follow', 'go on with what comes')), ['logs', 'logs hello -f']).action(
     async (name: string | undefined, flags: LogFlags) => done(await (await import('./commands/logs.ts')).logs(name, flags)),
+  );
+}
+
+function addInstalling(root: Command, done: Done): void {
+  const dir = () => value('--plugin-dir <dir>', 'folder of the plugins; default: plugins, beside the configuration');
+  const install = root
+    .command('install')
+    .description('put a version into the plugin folder, with its dependencies; a running supervisor takes it up by `load`')
+    .argument('<source>', 'folder, .tgz, or NAME@VERSION of the registry that npm is set to')
+    .addOption(dir())
+    .addOption(value('--allow-scripts <names>', 'packages, with commas, whose install scripts may run').argParser((names) => names.split(',')));
+  withExamples(withJson(withConfig(install)), [
+    'install ./hello',
+    'install hello-1.0.0.tgz',
+    'install @acme/hello@1.0.0 --allow-scripts sharp',
+  ]).action(async (source: string, flags: InstallFlags) => done(await (await import('./commands/install.ts')).install(source, flags)));
+  const uninstall = root.command('uninstall').description('remove a version that does not run').argument('<name@version>').addOption(dir());
+  client(uninstall, ['uninstall hello@1.0.0']).action(async (reference: string, flags: RemoveFlags) =>
+    done(await (await import('./commands/uninstall.ts')).uninstall(reference, flags)),
+  );
+  const prune = root
+    .command('prune')
+    .description('remove old versions; those that run or that the configuration asks for stay')
+    .argument('[name]', 'one plugin')
+    .addOption(dir())
+    .addOption(value('--keep <n>', 'how many versions of each plugin stay').argParser(countFrom1).makeOptionMandatory());
+  client(prune, ['prune --keep 3', 'prune --keep 1 hello']).action(async (name: string | undefined, flags: PruneFlags) =>
+    done(await (await import('./commands/prune.ts')).prune(name, flags)),
+  );
+  const verify = root
+    .command('verify')
+    .description('compare every file of what was installed with what it was then')
+    .argument('[name[@version]]', 'one plugin, or one version')
+    .addOption(dir());
+  withExamples(withJson(withConfig(verify)), ['verify', 'verify hello@1.0.0 --json']).action(
+    async (reference: string | undefined, flags: ConfigurationFlags & CommonFlags) =>
+      done(await (await import('./commands/verify.ts')).verify(reference, flags)),
   );
 }
 
