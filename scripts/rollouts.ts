@@ -69,7 +69,7 @@ async function toAndFro(folder: string, count: number): Promise<boolean> {
     await traffic.stop();
     const begun = new Map<string, number>();
     for (const [, id] of (await readFile(file, 'utf8')).matchAll(/^(\S+) \d+ \d+ begin$/gm)) begun.set(id!, (begun.get(id!) ?? 0) + 1);
-    const doubled = [...begun].filter(([id, times]) => times > 1 && Number(id.slice('call-'.length)) % 2 === 0).length;
+    const doubled = [...begun].filter(([id, runs]) => runs > 1 && Number(id.slice('call-'.length)) % 2 === 0).length;
     const calls = traffic.answers.length + traffic.errors.length;
     console.log(`${count} rollouts in ${(elapsed / 1000).toFixed(1)} s under load of ${WORKERS} callers`);
     console.log(`  calls ${calls}, failed ${traffic.errors.length}, not idempotent and run twice ${doubled}`);

@@ -102,13 +102,14 @@ const pluginDefaults = {
   rollout: {
     strategy: 'overlap' as 'overlap' | 'exclusive',
     holdMs: 30_000,
-    canary: { maxFailureRatio: 0.05 as number | null, maxP95Ratio: 3 as number | null, minCalls: 20 },
+    canary: { maxFailureRatio: 0.05, maxP95Ratio: 3, minCalls: 20 },
   },
 } satisfies PluginOptions;
 
 /** Every default there is. Frozen, and itself valid as options. */
 export const defaultOptions = deepFrozen({
   watch: false as boolean,
+  stateDir: null as string | null,
   strict: false as boolean,
   logLevel: 'info' as LogLevel,
   metrics: true as boolean,
@@ -120,12 +121,12 @@ export const defaultOptions = deepFrozen({
 
 /** Throws `ConfigInvalidError` as `validateOptions` does. */
 export function resolveOptions(input: SupervisorOptions): ResolvedOptions {
-  const { pluginDir, stateDir, logger, defaults, plugins, ...given } = validateOptions(input);
-  const { watch, strict, logLevel, metrics, maxTotalQueueBytes, nodePath } = over(defaultOptions, given);
+  const { pluginDir, logger, defaults, plugins, ...given } = validateOptions(input);
+  const { watch, stateDir, strict, logLevel, metrics, maxTotalQueueBytes, nodePath } = over(defaultOptions, given);
   return {
     pluginDir: pluginDir ?? null,
     watch,
-    stateDir: stateDir ?? null,
+    stateDir,
     strict,
     logger: logger ?? null,
     logLevel,
@@ -159,20 +160,24 @@ function merged(base: ResolvedPluginOptions, top: PluginOptions): ResolvedPlugin
 }
 
 function mergedRollout(base: RolloutOptions, top: RolloutOptions = {}): RolloutOptions {
-  const merged = over(base, top);
-  if (base.canary !== undefined) merged.canary = over(base.canary, top.canary);
-  return merged;
+  const { percent, steps, ...thresholds } = base.canary ?? {};
+  // A share and steps are two ways to say one thing: the upper layer says it.
+  const isSaid = top.canary?.percent !== undefined || top.canary?.steps !== undefined;
+  const below = isSaid || percent === undefined ? thresholds : { ...thresholds, percent };
+  const canary = isSaid || steps === undefined ? below : { ...below, steps };
+  return { ...over(base, top), canary: over<CanaryOptions>(canary, top.canary) };
 }
 
 /** A plugin's `rollout` with what was asked for this time over it, and every field there. */
 export function resolveRollout(options: ResolvedPluginOptions, given?: RolloutOptions): ResolvedRolloutOptions {
-  const { strategy, holdMs, canary = {}, shadow } = mergedRollout(options.rollout, given);
-  const { percent, forMs = STEP_MS, steps, maxFailureRatio, maxP95Ratio, minCalls } = over(pluginDefaults.rollout.canary, canary) as CanaryOptions;
+  const defaults = pluginDefaults.rollout;
+  const { strategy = defaults.strategy, holdMs = defaults.holdMs, canary = {}, shadow } = mergedRollout(options.rollout, given);
+  const { percent, forMs = STEP_MS, steps, ...thresholds } = canary;
   return {
-    strategy: strategy ?? pluginDefaults.rollout.strategy,
-    holdMs: holdMs ?? pluginDefaults.rollout.holdMs,
+    strategy,
+    holdMs,
     steps: steps ?? (percent === undefined ? [] : [{ percent, forMs }]),
-    thresholds: { maxFailureRatio: maxFailureRatio ?? null, maxP95Ratio: maxP95Ratio ?? null, minCalls: minCalls ?? 0 },
+    thresholds: over<Thresholds>(defaults.canary, thresholds),
     shadow: shadow === undefined ? null : { compare: true, forMs: STEP_MS, ...shadow },
   };
 }

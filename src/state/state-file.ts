@@ -74,9 +74,9 @@ export class StateFile {
     }
     const next = { text, saved: Promise.resolve() };
     this.#next = next;
-    next.saved = this.#saving.then(() => {
+    next.saved = this.#saving.then(async () => {
       this.#next = null;
-      return this.#write(next.text);
+      await this.#write(next.text);
     });
     this.#saving = next.saved.catch(() => {});
     return next.saved;
@@ -118,7 +118,11 @@ async function writeDurably(path: string, text: string): Promise<void> {
 
 async function syncFolder(dir: string): Promise<void> {
   const folder = await open(dir, 'r');
-  await folder.sync().finally(() => folder.close());
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -153,8 +153,8 @@ export class Rollout {
     fleet.candidate = candidate;
     this.#enter({ kind: 'probing', candidate });
     const { methods } = await this.#orGiven(candidate.ready);
-    const known = this.#from?.dispatcher.methods;
-    const changes = this.#request.force || known == null ? [] : breakingChanges(known, methods);
+    const known = this.#from?.dispatcher.methods ?? null;
+    const changes = this.#request.force || known === null ? [] : breakingChanges(known, methods);
     if (changes.length > 0) throw new ContractError(this.#host.name, this.#from!.release.version, release.version, changes);
     return candidate;
   }

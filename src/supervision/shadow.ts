@@ -43,4 +43,4 @@ export class Shadow {
   }
 }
 
-const sample = (value: unknown): string => `${JSON.stringify(value)}`.slice(0, SAMPLE_LENGTH);
+const sample = (value: unknown): string => JSON.stringify(value).slice(0, SAMPLE_LENGTH);

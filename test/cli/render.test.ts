@@ -169,7 +169,15 @@ const plugin: PluginStatus = {
   rollout: null,
   versions: [
     version,
-    { ...version, version: '0.9.0', active: false, role: 'held', state: 'failed', pid: null, lastError: { code: 'ERR_START_FAILED', message: 'no entry' } },
+    {
+      ...version,
+      version: '0.9.0',
+      active: false,
+      role: 'held',
+      state: 'failed',
+      pid: null,
+      lastError: { code: 'ERR_START_FAILED', message: 'no entry' },
+    },
   ],
 };
 

@@ -142,6 +142,7 @@ test('what was rolled back stays so when it is started again, and a second super
 
 test('with --watch a version that is put into the plugin folder is rolled out', async () => {
   await work.start(['--watch']);
-  work.plugin('demo', '2.0.0', DEMO);
+  const dir = work.plugin('demo', '2.0.0', DEMO);
   await until('it is active', async () => ((await work.json(['status', 'demo'])) as { version: string }).version === '2.0.0');
+  expect(await work.json(['status', 'demo'])).toMatchObject({ dir });
 });

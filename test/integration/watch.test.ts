@@ -83,6 +83,7 @@ test('a version that is taken away is left: for another one, or altogether', asy
   await until('1.0.0 is active', async () => (await who()) === '1.0.0');
   await rm(join(pluginDir, 'versioned'), { recursive: true });
   await until('the plugin is gone', () => supervisor.status().plugins.length === 0);
+  expect(await who()).toMatchObject({ code: 'ERR_PLUGIN_NOT_FOUND' });
 });
 
 test('the files of the active version that change are run by a fresh child, and no call fails', async () => {
