@@ -12,7 +12,8 @@ export default defineConfig({
       ignoreSourceErrors: true,
     },
     pool: 'forks',
-    maxWorkers: 2,
+    // Most of what the tests of faults do is wait.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // A test that passes at the second try has found something.

@@ -19,6 +19,7 @@ rounds('F24 a greeting that is wrong is ERR_HANDSHAKE, at once, and names both s
     ['twice', /the supervisor asked once, the plugin sent an answer to 0, which is not open/],
     ['methods', /the plugin names 60000 methods, the supervisor takes 1000/],
     ['longName', /the plugin names a method that the supervisor does not take: "x{60}"/],
+    ['mebibyte', /the plugin broke the protocol: an answer to a control request takes \d+ bytes, the limit is 1048576/],
     ['reserved', /the plugin names a method that the supervisor does not take: "\$\/ping"/],
     ['noMethods', /the supervisor asked for methods as an object by name, the plugin answered with nothing/],
     ['nothing', /the supervisor asked for an object, the plugin answered \$\/initialize with null/],
