@@ -1,8 +1,12 @@
 /**
  * One supervisor for each state folder: a file that names its process, made so that only one can make it. A lock whose process is gone
- * is nobody's.
+ * is nobody's, and is taken over.
+ *
+ * 1. A lock is never seen without its owner: it is written elsewhere, and linked.
+ * 2. A dead owner's lock is replaced only by who holds the claim to that very lock, which is a lock itself. So of many that find it one
+ *    takes it over, and nobody ever takes away a living one.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StateInUseError } from '../errors.ts';
@@ -25,17 +29,11 @@ export class FolderLock {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const marker = await newMarker();
     const [path, ours] = [join(dir, NAME), join(dir, `${NAME}.${randomUUID()}`)];
-    // Written first and linked then: a lock is never seen without its owner.
     await writeFile(ours, marker, { flag: 'wx', mode: 0o600 });
     try {
-      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        if (await linked(ours, path)) return new FolderLock(path, marker);
-        const owner = await read(path);
-        if (owner === null) continue;
-        if (await ownerLives(owner)) throw new StateInUseError(dir, Number(owner.split('-', 1)[0]));
-        await takeAway(path, owner);
-      }
-      throw new Error(`${path} comes and goes`);
+      const owner = await take(path, ours);
+      if (owner !== null) throw new StateInUseError(dir, Number(owner.split('-', 1)[0]));
+      return new FolderLock(path, marker);
     } finally {
       await rm(ours, { force: true });
     }
@@ -46,16 +44,28 @@ export class FolderLock {
   }
 }
 
-/** Of several that find the same dead owner one takes its lock away; a lock that came in between is put back. */
-async function takeAway(path: string, owner: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-    if ((await read(aside)) !== owner) await linked(aside, path);
-    await rm(aside, { force: true });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+/** Null when the lock at `path` is ours, with what stands in `ours`; else its owner, who lives. */
+async function take(path: string, ours: string): Promise<string | null> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (await linked(ours, path)) return null;
+    const owner = await read(path);
+    if (owner === null) continue;
+    if (await ownerLives(owner)) return owner;
+    // Keeps 2. Whoever held the claim and died is taken over from in the same way.
+    const claim = `${path}.${createHash('sha256').update(owner).digest('hex').slice(0, 16)}`;
+    const claimant = await take(claim, ours);
+    if (claimant !== null) return claimant;
+    try {
+      if ((await read(path)) === owner) {
+        await link(ours, `${ours}.next`);
+        await rename(`${ours}.next`, path);
+        return null;
+      }
+    } finally {
+      await rm(claim, { force: true });
+    }
   }
+  throw new Error(`${path} comes and goes`);
 }
 
 async function linked(from: string, to: string): Promise<boolean> {
