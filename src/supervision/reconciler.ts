@@ -4,7 +4,7 @@
  * 1. A plugin that is refused, or fails to start, keeps no other from running.
  * 2. What could not be changed serves on as it was.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { scanCatalog, type Catalog } from '../catalog/catalog.ts';
 import { highestSatisfying } from '../catalog/reference.ts';
@@ -13,7 +13,6 @@ import { VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { resolvePluginOptions, type ResolvedOptions, type ResolvedPluginOptions } from '../options.ts';
 import type { Deployment } from './deployment.ts';
-import type { Plugin } from './plugin.ts';
 import type { Roster } from './roster.ts';
 
 /** What became of following new options. */
@@ -54,15 +53,13 @@ export class Reconciler {
   /** The same for a plugin folder in which these paths have changed: versions that changed under what runs get a fresh child. */
   async refresh(paths: ReadonlySet<string>): Promise<void> {
     const { memory, plugins } = this.#roster;
-    const isTouched = ({ dir }: Release): boolean => [...paths].some((path) => path === dir || path.startsWith(dir + sep));
     const catalog = await this.#scan();
     // What has failed may have been mended.
-    for (const release of [...catalog.releases.values()].flat()) if (isTouched(release)) memory.reconsider(release.name, release.version);
+    for (const release of [...catalog.releases.values()].flat())
+      if (within(release, paths).length > 0) memory.reconsider(release.name, release.version);
     const before = new Map([...plugins.values()].map((plugin) => [plugin, plugin.active]));
     await this.#reconcile(catalog);
-    const isStale = (plugin: Plugin, active: Deployment | null): boolean =>
-      active !== null && active === plugin.active && isTouched(active.release) && existsSync(active.release.dir);
-    const stale = [...before].filter(([plugin, active]) => isStale(plugin, active));
+    const stale = [...before].filter(([plugin, active]) => active !== null && active === plugin.active && isStale(active, paths));
     // Whoever wants to know why one did not succeed has heard it by an event.
     await Promise.all(stale.map(([plugin]) => this.#roster.reload(plugin.name, {}).catch(() => {})));
   }
@@ -164,4 +161,18 @@ export class Reconciler {
 function pinnedOf(releases: readonly Release[], options: ResolvedPluginOptions, active: Release): Release[] {
   const found = options.pin.map((range) => highestSatisfying(releases, range)).filter((release) => release !== undefined);
   return [...new Set(found)].filter((release) => release.version !== active.version);
+}
+
+function within({ dir }: Release, paths: ReadonlySet<string>): string[] {
+  return [...paths].filter((path) => path === dir || path.startsWith(dir + sep));
+}
+
+/** Whether a file is not what its child has read: what is told late may have been written before that was started. */
+function isStale(deployment: Deployment, paths: ReadonlySet<string>): boolean {
+  if (!existsSync(deployment.release.dir)) return false;
+  const startedAt = Date.now() - deployment.status('active').uptimeMs;
+  return within(deployment.release, paths).some((path) => {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats === undefined || (stats.isFile() && stats.ctimeMs > startedAt);
+  });
 }

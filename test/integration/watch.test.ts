@@ -2,6 +2,7 @@ import { appendFile, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createSupervisor, type Supervisor, type SupervisorEvent } from '../../src/index.ts';
+import { putFixture } from '../helpers/put-plugin.ts';
 import { useSupervisors } from '../helpers/supervise.ts';
 import { until } from '../helpers/until.ts';
 import { putVersion, Traffic } from '../helpers/versions.ts';
@@ -32,7 +33,7 @@ async function elsewhere(version: string, behaviour: object = {}): Promise<strin
 }
 
 test('a version that is moved in is rolled out, one after the other, and no call fails', async () => {
-  const { supervisor, pluginDir, who } = await begin();
+  const { supervisor, pluginDir, events, who } = await begin();
   const traffic = new Traffic(() => supervisor.call('versioned', 'who'));
   for (const version of ['2.0.0', '3.0.0']) {
     await rename(await elsewhere(version), join(pluginDir, 'versioned', version));
@@ -40,6 +41,19 @@ test('a version that is moved in is rolled out, one after the other, and no call
   }
   await traffic.stop();
   expect(traffic.errors).toEqual([]);
+  // Whatever else is told of the new folder, it is started once, and the version before is held.
+  await putFixture(pluginDir, 'bystander');
+  await until('what came after it is seen', () =>
+    supervisor.call('bystander', 'echo', [1]).then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect(events.flatMap((event) => (event.kind === 'instance-starting' && event.plugin === 'versioned' ? [event.version] : []))).toEqual([
+    '2.0.0',
+    '3.0.0',
+  ]);
+  expect(supervisor.status('versioned').versions.find(({ role }) => role === 'held')).toMatchObject({ version: '2.0.0' });
 });
 
 test('a lower version that comes is not switched to', async () => {

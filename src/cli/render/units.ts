@@ -3,6 +3,7 @@
 export function bytes(value: number | null): string {
   if (value === null) return '-';
   const mib = value / 1024 / 1024;
+  if (mib < 0.1) return `${(value / 1024).toFixed(1)} KiB`;
   return mib >= 1024 ? `${(mib / 1024).toFixed(1)} GiB` : mib >= 10 ? `${Math.round(mib)} MiB` : `${mib.toFixed(1)} MiB`;
 }
 
