@@ -71,7 +71,7 @@ export const rules: Rules = {
     index: { is: ['src/index.ts'], may: ['*'] },
     build: { is: ['src/build/'], may: ['util', 'errors', 'catalog', 'index'] },
     testing: { is: ['src/testing.ts'], may: ['errors', 'index', 'build'] },
-    cli: { is: ['src/cli/'], may: ['index', 'build'] },
+    cli: { is: ['src/cli/'], may: ['index', 'build', 'src/protocol/slices.ts'] },
   },
   packages: {
     'vscode-jsonrpc': ['rpc'],

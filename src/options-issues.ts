@@ -8,16 +8,22 @@ import { nearest } from './util/nearest.ts';
 import { shown } from './util/naming.ts';
 
 type Path = readonly PropertyKey[];
-type Add = (path: Path, message: string) => void;
+/** A message that takes time to find is made only when it is told. */
+type Add = (path: Path, message: string | (() => string)) => void;
+/** More of them tell nobody more, and to word each takes time. */
+const MAX_ISSUES = 100;
+
 export type Checked<T> = { kind: 'valid'; value: T } | { kind: 'invalid'; issues: Issue[] };
 
 /** Never throws: an input that cannot even be read (a getter or a proxy that throws) is an issue like any other. */
 export function check<T>(schema: z.ZodType<T>, input: unknown): Checked<T> {
   const issues = new Map<string, string>();
+  let untold = 0;
   const add: Add = (path, message) => {
+    if (issues.size === MAX_ISSUES) return void untold++;
     const text = pathText(path);
     // One value breaks several checks at once (no integer, and too small): the first says it all.
-    if (!issues.has(text)) issues.set(text, message);
+    if (!issues.has(text)) issues.set(text, typeof message === 'string' ? message : message());
   };
   try {
     const parsed = schema.safeParse(input);
@@ -27,6 +33,7 @@ export function check<T>(schema: z.ZodType<T>, input: unknown): Checked<T> {
   } catch (error) {
     add([], `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
+  if (untold > 0) issues.set('', `there are ${untold} mistakes more, which are not listed`);
   return { kind: 'invalid', issues: Array.from(issues, ([path, message]) => ({ path, message })) };
 }
 
@@ -36,10 +43,7 @@ function explain(schema: z.ZodType, input: unknown, error: z.ZodError, above: Pa
     if (issue.code === 'unrecognized_keys') {
       const node = nodeAt(schema, issue.path);
       const known = node instanceof z.ZodObject ? Object.keys(node.shape) : [];
-      for (const key of issue.keys) {
-        const meant = nearest(key, known);
-        add([...path, key], `unknown key, ${meant === undefined ? `known are ${known.join(', ')}` : `did you mean ${JSON.stringify(meant)}?`}`);
-      }
+      for (const key of issue.keys) add([...path, key], () => unknownKey(key, known));
     } else if (issue.code === 'invalid_key') {
       add(path, issue.issues[0]?.message ?? issue.message);
       // Zod looks no further than a key that it refuses; the mistakes below it are to be told in the same breath.
@@ -51,6 +55,11 @@ function explain(schema: z.ZodType, input: unknown, error: z.ZodError, above: Pa
       add(path, issue.message);
     }
   }
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const meant = nearest(key, known);
+  return `unknown key, ${meant === undefined ? `known are ${known.join(', ')}` : `did you mean ${JSON.stringify(meant)}?`}`;
 }
 
 /** The part of the schema that stands for `path`. */
@@ -102,6 +111,40 @@ function findLost(input: unknown, add: Add): void {
       else if (key !== 'logger' || at.up !== null) visit((at.value as Record<string, unknown>)[key], path, at);
     }
   }
+}
+
+/**
+ * Whether there is more in it than `limit` values at any depth, so that checking it could hold up the event loop of whoever asks. Never
+ * throws: what cannot be read, and what is no plain data, such as a logger, is left to the check.
+ */
+export function holdsMoreThan(limit: number, input: unknown): boolean {
+  const seen = new Set<unknown>();
+  let below: unknown[] = [input];
+  let left = limit;
+  try {
+    // What nests deeper than that is refused for it.
+    for (let depth = 0; below.length > 0 && depth <= MAX_DEPTH; depth++) {
+      const level = below;
+      below = [];
+      for (const value of level) {
+        if (!isPlain(value) || seen.has(value)) continue;
+        seen.add(value);
+        // Of a large object the names take a fraction of what the values take.
+        left -= Array.isArray(value) ? value.length : Object.keys(value).length;
+        if (left < 0) return true;
+        for (const each of Object.values(value) as unknown[]) below.push(each);
+      }
+    }
+  } catch {
+    // The check says what is wrong with it.
+  }
+  return false;
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === Object.prototype || prototype === null;
 }
 
 /** `plugins.hello.concurrency`, `initArgs[0]`, `plugins["@scope/name"]`. */

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { ConfigInvalidError } from './errors.ts';
-import { check } from './options-issues.ts';
+import { check, holdsMoreThan } from './options-issues.ts';
 import { INSTANCE_MARKER } from './protocol/messages.ts';
 import type {
   BreakerOptions,
@@ -167,7 +167,10 @@ const supervisorSchema = z.strictObject(supervisor, group);
 /** What a configuration file may hold: all but the logger, which no file can carry. */
 export const configSchema = supervisorSchema.omit({ logger: true });
 
-/** Throws `ConfigInvalidError` with every mistake at once. `source` says where the options came from. */
+/** At any depth, in all options together. To check more would hold up the event loop of the host that asks. */
+const MAX_VALUES = 10_000;
+
+/** Throws `ConfigInvalidError` with every mistake at once, or the first hundred. `source` says where the options came from. */
 export function validateOptions(input: unknown, source = 'options'): SupervisorOptions {
   return valid(supervisorSchema, input, source);
 }
@@ -178,6 +181,8 @@ export function validateLoadOptions(input: unknown): LoadOptions {
 }
 
 function valid<T>(schema: z.ZodType<T>, input: unknown, source: string): T {
+  if (holdsMoreThan(MAX_VALUES, input))
+    throw new ConfigInvalidError([{ path: '', message: `holds more than ${MAX_VALUES} values: large data belongs in a file` }], source);
   const checked = check(schema, input);
   if (checked.kind === 'invalid') throw new ConfigInvalidError(checked.issues, source);
   return checked.value;

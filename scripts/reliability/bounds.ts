@@ -159,4 +159,9 @@ export const bounds: readonly Bound[] = [
     value: constant('src/cli/control/protocol.ts', 'LOG_RECORDS'),
     test: ['cli/control-logs.test.ts', 'the latest records'],
   },
+  {
+    what: 'what an archive may unpack to',
+    value: { text: '1 GiB, 512 MiB a file, 50,000 entries, 250 times its size' },
+    test: ['unit/install-archives.test.ts', 'more than the limit of'],
+  },
 ];

@@ -14,7 +14,7 @@ import { Refused } from './entry-path.ts';
 import { inParallel } from './parallel.ts';
 import { type Found, hashFile, readTree, syncFolders, type Tree } from './tree.ts';
 
-export interface FileRecord {
+interface FileRecord {
   path: string;
   sha256: string;
   bytes: number;
@@ -35,7 +35,7 @@ interface Seen {
   files: [string, string][];
 }
 
-export const RECORD_FOLDER = '.chameleon';
+const RECORD_FOLDER = '.chameleon';
 const RECORD = `${RECORD_FOLDER}/integrity.json`;
 const SEEN = `${RECORD_FOLDER}/verified.json`;
 const OURS = new RegExp(`^${RECORD_FOLDER.replace('.', '\\.')}/(?:integrity\\.json|verified\\.json(?:\\.\\d+)?)$`);

@@ -18,6 +18,7 @@ const NINE = 57;
 const PLAIN_HEADER = Buffer.from('Content-Length: ', 'latin1');
 const HEADER_END = Buffer.from('\r\n\r\n', 'latin1');
 const HEADER_NAMES = ['content-length', 'content-type'];
+const HEADER_STARTS = HEADER_NAMES.map((name) => ({ lower: Buffer.from(`${name}:`), upper: Buffer.from(`${name}:`.toUpperCase()) }));
 
 export class FramingError extends Error {}
 
@@ -161,7 +162,7 @@ export class FrameDecoder {
     if (onStrayLine === undefined)
       throw new FramingError(`expected a Content-Length header, found ${JSON.stringify(bytes.toString('latin1', at, at + 40))}`);
     // Only so far is looked for its end: one endless line would else be searched again for each of its pieces.
-    const found = bytes.subarray(at, at + MAX_STRAY_LINE).indexOf(LF);
+    const found = bytes[at] === LF ? 0 : bytes.subarray(at, at + MAX_STRAY_LINE).indexOf(LF);
     if (found === -1 && bytes.length - at < MAX_STRAY_LINE) return -1;
     const end = at + (found === -1 ? MAX_STRAY_LINE : found);
     onStrayLine(bytes.toString('utf8', at, end).replace(/\r$/, ''));
@@ -175,9 +176,15 @@ export class FrameDecoder {
   }
 }
 
+/** Whether what is there of it is how a header begins. Makes no string: of a flood of short lines each is asked. */
 function looksLikeHeader(bytes: Buffer, at: number): boolean {
-  const start = bytes.toString('latin1', at, at + 16).toLowerCase();
-  return HEADER_NAMES.some((name) => `${name}:`.startsWith(start.slice(0, name.length + 1)));
+  for (const { lower, upper } of HEADER_STARTS) {
+    const end = Math.min(lower.length, bytes.length - at);
+    let i = 0;
+    while (i < end && (bytes[at + i] === lower[i] || bytes[at + i] === upper[i])) i++;
+    if (i === end) return true;
+  }
+  return false;
 }
 
 /** Throws for each way in which a header can be wrong, with its own reason. */

@@ -47,6 +47,8 @@ export class SlicedJson {
   #text: string | null = null;
   /** How far a number or a word that has no end yet was looked at. */
   #seen = 0;
+  /** How many commas and opening brackets were met; those of a member that was cut off may count twice. */
+  structure = 0;
   /** Of what one piece opens: where, and where its last comma is; -1 when it has none. The first comma is the container's own. */
   readonly #opens: Int32Array;
   readonly #commas: Int32Array;
@@ -107,6 +109,7 @@ export class SlicedJson {
     const commas = this.#commas;
     const limit = Math.min(bytes.length, from + this.#pieceBytes);
     let open = 0;
+    let structure = 0;
     commas[0] = -1;
     for (let i = from; i < limit; i++) {
       const byte = bytes[i]!;
@@ -116,12 +119,16 @@ export class SlicedJson {
           if (inner === QUOTE) break;
           if (inner === BACKSLASH) i++;
         }
-      } else if (byte === COMMA) commas[open] = i;
-      else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
+      } else if (byte === COMMA) {
+        commas[open] = i;
+        structure++;
+      } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
         opens[open++] = i;
         commas[open] = -1;
+        structure++;
       } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
         if (open === 0) {
+          this.structure += structure;
           this.#members(i, isEmpty);
           this.#close(byte);
           this.#at = i + 1;
@@ -130,6 +137,7 @@ export class SlicedJson {
         open--;
       }
     }
+    this.structure += structure;
     for (let level = 0; level <= open; level++) {
       const comma = commas[level]!;
       if (comma !== -1) {

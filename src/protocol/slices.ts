@@ -7,7 +7,8 @@ import { SlicedJson } from './sliced-json.ts';
 
 const SLICE_MS = 8;
 
-export type Parsed = { kind: 'value'; value: unknown } | { kind: 'no-json'; reason: string };
+/** `structure`: about how many values there are in it. */
+export type Parsed = { kind: 'value'; value: unknown; structure: number } | { kind: 'no-json'; reason: string };
 
 interface Job {
   readonly json: SlicedJson;
@@ -52,7 +53,7 @@ function work(): void {
 /** Null when time has run out. */
 function workOn(json: SlicedJson, until: number): Parsed | null {
   try {
-    do if (json.step()) return { kind: 'value', value: json.value };
+    do if (json.step()) return { kind: 'value', value: json.value, structure: json.structure };
     while (performance.now() < until);
     return null;
   } catch (error) {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { frame, FrameDecoder } from '../../src/protocol/framing.ts';
+import { expectBrief } from '../helpers/held.ts';
 
 const CASES = 100_000;
 
@@ -65,7 +66,10 @@ describe('the same frames come out, in order,', () => {
       fc.property(streams, cuts, (items, places) => {
         const bytes = Buffer.from(items.map(([json, header]) => header(Buffer.byteLength(json)) + json).join(''));
         const inside = places.map((place) => place % bytes.length).sort((a, b) => a - b);
-        const frames = framesOf(cutAt(bytes, inside));
+        const frames = expectBrief(
+          () => JSON.stringify({ items, inside }),
+          () => framesOf(cutAt(bytes, inside)),
+        );
         return frames.length === items.length && frames.every((json, i) => json === items[i]![0]);
       }),
       { numRuns: CASES },
@@ -84,16 +88,20 @@ describe('the same frames come out, in order,', () => {
   });
 });
 
-test('a random stream of bytes is refused or read, and what is thrown is named', () => {
+test('a random stream of bytes is refused or read, at once, and what is thrown is named', () => {
   const pieces = fc.oneof(
     fc.constantFrom('Content-Length: ', '5', '\r\n', '\r\n\r\n', '{}', '-', 'Content-Type: ', 'C', '\n'),
     fc.string({ maxLength: 3 }),
   );
   fc.assert(
     fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
-      const outcomes = [[Buffer.from(parts.join(''))], cutAt(Buffer.from(parts.join('')), [...Buffer.from(parts.join('')).keys()])].map((chunks) => {
+      const bytes = Buffer.from(parts.join(''));
+      const outcomes = [() => [bytes], () => cutAt(bytes, [...bytes.keys()])].map((chunks) => {
         try {
-          return framesOf(chunks).join();
+          return expectBrief(
+            () => JSON.stringify(parts),
+            () => framesOf(chunks()),
+          ).join();
         } catch (error) {
           expect((error as Error).constructor.name).toBe('FramingError');
           return 'refused';
@@ -103,4 +111,38 @@ test('a random stream of bytes is refused or read, and what is thrown is named',
     }),
     { numRuns: 20_000 },
   );
+});
+
+test('of four megabytes in whatever pieces, no read holds the event loop', () => {
+  const size = 4 * 2 ** 20;
+  const streams = {
+    'one frame': Buffer.concat([Buffer.from(`Content-Length: ${size}\r\n\r\n`), Buffer.alloc(size, 'x')]),
+    'small frames': Buffer.from(frame('{}').repeat(size / 24)),
+    'empty stray lines': Buffer.alloc(size, '\n'),
+    'one stray line': Buffer.alloc(size, 'x'),
+    'what begins like a header, again and again': Buffer.from('Content-Length\n'.repeat(size / 16)),
+    'an endless header': Buffer.from(`Content-Type: ${'x'.repeat(size)}`),
+    'no UTF-8': Buffer.alloc(size, 0xff),
+  };
+  for (const [what, bytes] of Object.entries(streams)) {
+    // As a pipe hands them over, and in the worst pieces that it could.
+    for (const [pieceBytes, most] of [
+      [65_536, size],
+      [1_021, size],
+      [1, 2 ** 16],
+    ] as const) {
+      const decoder = new FrameDecoder({ maxMessageBytes: size, onFrame() {}, onLargeFrame() {}, onStrayLine() {} });
+      for (let at = 0; at < most; at += pieceBytes) {
+        try {
+          expectBrief(
+            () => `${what}, ${pieceBytes} bytes at ${at}`,
+            () => decoder.push(bytes.subarray(at, at + pieceBytes)),
+          );
+        } catch (error) {
+          if ((error as Error).constructor.name !== 'FramingError') throw error;
+          break;
+        }
+      }
+    }
+  }
 });

@@ -1,8 +1,10 @@
-/** F55: whatever is wrong, every mistake is listed with its path. */
+/** F55: whatever is wrong, every mistake is listed with its path, and the event loop is not held meanwhile. */
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigInvalidError } from '../../src/errors.ts';
 import { validateOptions } from '../../src/options.ts';
+import { expectBrief } from '../helpers/held.ts';
 
 interface Mistake {
   keys: string[];
@@ -81,7 +83,10 @@ function put(target: object, { keys, value }: Mistake): void {
 
 function refusedPaths(input: unknown): string[] {
   try {
-    validateOptions(input);
+    expectBrief(
+      () => inspect(input).slice(0, 200),
+      () => validateOptions(input),
+    );
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigInvalidError);
     expect((error as Error).message.length).toBeLessThan(1_000_000);
@@ -135,4 +140,44 @@ describe('F55: configurations', () => {
     );
     expect(Object.keys(Object.prototype)).toEqual([]);
   });
+
+  test('ten megabytes of anything are refused, and a hundred mistakes of many are listed', () => {
+    const many = (count: number, value: unknown, key = 'k'): object =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`${key}${i}`, value]));
+    const list = (value: unknown): unknown[] => Array.from({ length: 1_000_000 }, () => value);
+    const long = 'x'.repeat(100);
+    const tooMany = (input: unknown): void => expect(messagesOf(input)).toEqual(['holds more than 10000 values: large data belongs in a file']);
+    for (const field of ['passEnv', 'execArgv', 'initArgs', 'env', 'options', 'version', 'breaker', 'nonsense'])
+      for (const value of [list('A'), list(1), list([]), many(100_000, long), many(100_000, 1, long)]) tooMany({ defaults: { [field]: value } });
+    for (const input of [many(100_000, long), { plugins: many(100_000, {}) }, { plugins: { hello: many(100_000, {}) } }, list({})]) tooMany(input);
+    for (const input of [
+      { pluginDir: '\0'.repeat(10 * 2 ** 20) },
+      { defaults: { version: '1 || '.repeat(2 ** 21) } },
+      { ['k'.repeat(10 * 2 ** 20)]: 1 },
+    ])
+      expect(refusedPaths(input)).toHaveLength(1);
+    for (const input of [
+      many(9_000, 1),
+      { defaults: { breaker: many(9_000, 1) } },
+      { plugins: many(9_000, 1) },
+      { defaults: { env: many(9_000, 1) } },
+    ]) {
+      const messages = messagesOf(input);
+      expect([messages.length, messages.at(-1)]).toEqual([101, 'there are 8900 mistakes more, which are not listed']);
+    }
+  });
 });
+
+function messagesOf(input: unknown): string[] {
+  try {
+    expectBrief(
+      () => inspect(input).slice(0, 200),
+      () => validateOptions(input),
+    );
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigInvalidError);
+    expect((error as Error).message.length).toBeLessThan(100_000);
+    return (error as ConfigInvalidError).issues.map((issue) => issue.message);
+  }
+  return [];
+}

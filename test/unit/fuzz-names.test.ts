@@ -1,4 +1,7 @@
-/** F54: no name and no version, however it is spelt, is anything but a typed error, and none leads out of the plugin folder. */
+/**
+ * F54: no name and no version, however it is spelt, is anything but a typed error, and none leads out of the plugin folder. None holds the
+ * event loop.
+ */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
@@ -10,6 +13,7 @@ import { parseReference } from '../../src/catalog/reference.ts';
 import { readRelease } from '../../src/catalog/release.ts';
 import { isChameleonError, ManifestInvalidError, PluginNotFoundError, VersionNotFoundError } from '../../src/errors.ts';
 import { isPluginName, isVersion } from '../../src/util/naming.ts';
+import { expectBrief, expectNeverHeld } from '../helpers/held.ts';
 
 // prettier-ignore
 const NAMES = [
@@ -35,6 +39,8 @@ const VERSIONS = [
   'Infinity', 'null', 'true', '__proto__', 'constructor', '1,0,0', '1_0_0', '1.0.0;', '"1.0.0"', '1.0.0\t', '1.0.0\r', '1.0.0$(id)',
   `1.0.0-${'a'.repeat(300)}`, `${'1'.repeat(300)}.0.0`, '1.0.0-'.repeat(20_000), 'file:.', 'npm:x@1.0.0',
 ];
+/** Each of several megabytes, and of a kind that a careless expression goes over again and again. */
+const HUGE = ['a', '/', '@', '.', '-', ' ', 'a/', '../', '@a/', '1 || ', '1.', '1.0.0-', '\0', '世'].map((piece) => piece.repeat(2 ** 22));
 const NO_STRINGS: unknown[] = [null, 0, 1.5, true, [], ['hello'], {}, { toString: 'x' }];
 
 let top: string;
@@ -70,11 +76,25 @@ describe('F54: names and versions', () => {
   });
 
   test('a reference with any of them is a plugin or a version that does not exist', () => {
-    for (const name of NAMES) for (const range of ['', '@^1']) expect(() => parseReference(name + range), name).toThrow(PluginNotFoundError);
+    for (const name of NAMES)
+      for (const range of ['', '@^1'])
+        expect(
+          () =>
+            expectBrief(
+              () => name,
+              () => parseReference(name + range),
+            ),
+          name,
+        ).toThrow(PluginNotFoundError);
     for (const version of VERSIONS) {
       try {
         // Some of them are good ranges, though no versions; a range never names a folder.
-        expect(parseReference(`hello@${version}`)).toEqual({ name: 'hello', range: version });
+        expect(
+          expectBrief(
+            () => version,
+            () => parseReference(`hello@${version}`),
+          ),
+        ).toEqual({ name: 'hello', range: version });
         expect(version).not.toMatch(/[/\\\0\n%]|\.\./);
       } catch (error) {
         expect(error).toBeInstanceOf(VersionNotFoundError);
@@ -86,7 +106,11 @@ describe('F54: names and versions', () => {
   test('a manifest with any of them is refused at that field, in a message of bounded length', () => {
     const refused = (manifest: object, field: string): void => {
       try {
-        parseManifest('package.json', JSON.stringify(manifest));
+        const text = JSON.stringify(manifest);
+        expectBrief(
+          () => text,
+          () => parseManifest('package.json', text),
+        );
         expect.fail(JSON.stringify(manifest).slice(0, 200));
       } catch (error) {
         expect(error).toBeInstanceOf(ManifestInvalidError);
@@ -98,6 +122,37 @@ describe('F54: names and versions', () => {
     for (const version of [...VERSIONS, ...NO_STRINGS]) refused({ name: 'hello', version }, 'version');
   });
 
+  test('what is megabytes long is refused without holding the event loop', () => {
+    const refusal = (act: () => unknown): unknown => {
+      try {
+        return act();
+      } catch (error) {
+        return error;
+      }
+    };
+    for (const huge of HUGE) {
+      const brief = (act: () => unknown): unknown =>
+        expectBrief(
+          () => JSON.stringify(huge.slice(0, 10)),
+          () => refusal(act),
+        );
+      expect(brief(() => parseReference(huge))).toBeInstanceOf(PluginNotFoundError);
+      expect(brief(() => parseReference(`hello@${huge}`))).toBeInstanceOf(VersionNotFoundError);
+      expect([isPluginName(huge), isVersion(huge)]).toEqual([false, false]);
+      // As long as a package.json may be, and too long.
+      for (const text of [huge.slice(0, 2 ** 19), huge]) {
+        for (const manifest of [
+          { name: text, version: '1.0.0' },
+          { name: 'hello', version: text },
+          { name: 'hello', version: '1.0.0', engines: { node: text } },
+        ]) {
+          const json = JSON.stringify(manifest);
+          expect(brief(() => parseManifest('package.json', json))).toBeInstanceOf(ManifestInvalidError);
+        }
+      }
+    }
+  });
+
   test('a catalog full of them holds the one good plugin, and touches nothing outside', async () => {
     let bad = 0;
     for (const name of NAMES.filter(asFolder)) putPlugin(join(plugins, name), name, '1.0.0');
@@ -105,7 +160,8 @@ describe('F54: names and versions', () => {
     for (const name of [...NAMES, ...NO_STRINGS]) putPlugin(join(plugins, `named-${bad++}`, '1.0.0'), name, '1.0.0');
     for (const version of [...VERSIONS, ...NO_STRINGS]) putPlugin(join(plugins, `versioned-${bad++}`, '1.0.0'), `versioned-${bad - 1}`, version);
     const before = everything();
-    const catalog = await scanCatalog(plugins);
+    let catalog = await scanCatalog(plugins);
+    await expectNeverHeld('the catalog', async () => (catalog = await scanCatalog(plugins)));
     expect([...catalog.releases.values()].flat().map((release) => release.dir)).toEqual([join(plugins, 'hello/1.0.0')]);
     expect(catalog.refused.length).toBeGreaterThan(bad);
     for (const { path, error } of catalog.refused) {
@@ -148,7 +204,10 @@ describe('F54: names and versions', () => {
     fc.assert(
       fc.property(text, (reference) => {
         try {
-          const { name, range } = parseReference(reference);
+          const { name, range } = expectBrief(
+            () => reference,
+            () => parseReference(reference),
+          );
           expect(range === null ? name : `${name}@${range}`).toBe(reference);
           expect(name.split('/')).toHaveLength(name.startsWith('@') ? 2 : 1);
           expect(join(plugins, name)).toBe(`${plugins}${sep}${name}`);

@@ -3,7 +3,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { CliError, usageError } from '../errors.ts';
-import { isRecord, LineSplitter, MAX_LINE_BYTES, type Answer } from './protocol.ts';
+import { isRecord, LineSplitter, MAX_LINE_BYTES, MAX_REQUEST_BYTES, type Answer } from './protocol.ts';
 
 export interface AskOptions {
   /** Silence after which the supervisor is taken for stuck. Default: waits for ever. */
@@ -52,7 +52,7 @@ function requestLine(op: string, params: object): string {
   } catch (error) {
     throw usageError(`the arguments cannot be sent: ${(error as Error).message}`);
   }
-  if (Buffer.byteLength(line) > MAX_LINE_BYTES) throw usageError(`the arguments are too large: a request may take ${MAX_LINE_BYTES} bytes`);
+  if (Buffer.byteLength(line) > MAX_REQUEST_BYTES) throw usageError(`the arguments are too large: a request may take ${MAX_REQUEST_BYTES} bytes`);
   return line;
 }
 

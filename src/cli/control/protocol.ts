@@ -4,8 +4,14 @@
  */
 import type { ErrorFacts } from '../errors.ts';
 
-/** The longest line, either way. */
+/** The longest answer. */
 export const MAX_LINE_BYTES = 32 * 1024 * 1024;
+/** The longest request: arguments as large as a message to a plugin may be by default, and what is around them. */
+export const MAX_REQUEST_BYTES = 16 * 1024 * 1024 + 65_536;
+/** From here on a request is parsed in slices, so that it holds up nobody else's. */
+export const LARGE_REQUEST_BYTES = 2 ** 18;
+/** A large request may hold so many values: what is done with them afterwards is done in one go. */
+export const MAX_REQUEST_VALUES = 50_000;
 export const MAX_CONNECTIONS = 64;
 /** Requests of one connection that run at once. */
 export const MAX_RUNNING = 256;
@@ -62,13 +68,18 @@ export class LineSplitter {
     return this.#held > 0;
   }
 
-  /** The lines that end in `chunk`. Throws `LineTooLongError`, after which it is not to be used. */
+  /** The lines that end in `chunk`, as text. Throws as `split` does. */
   push(chunk: Buffer): string[] {
-    const lines: string[] = [];
+    return this.split(chunk).map(String);
+  }
+
+  /** The lines that end in `chunk`. Throws `LineTooLongError`, after which it is not to be used. */
+  split(chunk: Buffer): Buffer[] {
+    const lines: Buffer[] = [];
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
       this.#hold(chunk.subarray(start, end));
-      lines.push(Buffer.concat(this.#parts).toString('utf8'));
+      lines.push(this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts));
       this.#parts = [];
       this.#held = 0;
       start = end + 1;
@@ -84,14 +95,17 @@ export class LineSplitter {
   }
 }
 
-/** Null for what is no request. `params` may be left out. */
+/** Null for what is no request. */
 export function parseRequest(line: string): Request | null {
-  let value: unknown;
   try {
-    value = JSON.parse(line);
+    return requestOf(JSON.parse(line));
   } catch {
     return null;
   }
+}
+
+/** Null for what is no request. `params` may be left out. */
+export function requestOf(value: unknown): Request | null {
   if (!isRecord(value)) return null;
   const { id, op, params = {} } = value;
   return Number.isSafeInteger(id) && typeof op === 'string' && isRecord(params) ? { id: id as number, op, params } : null;

@@ -4,12 +4,26 @@
  * 1. Whatever a client sends, does not send, or does not read, costs that client its connection and nobody anything else.
  * 2. A client that goes away takes its running calls with it.
  * 3. Memory is bounded: one line, `MAX_RUNNING` requests, and answers until the client reads.
+ * 4. A large request is parsed in slices, and nothing more is read meanwhile.
  */
 import type { Socket } from 'node:net';
-import { CliError, factsOf, type ErrorFacts } from '../errors.ts';
+import { parseInSlices, type Parsed } from '../../protocol/slices.ts';
+import { CliError, factsOf, usageError, type ErrorFacts } from '../errors.ts';
 import type { LogRing } from './log-ring.ts';
 import { optionalText, perform, type ControlTarget } from './operations.ts';
-import { LineSplitter, MAX_LINE_BYTES, MAX_RUNNING, MAX_UNREAD_BYTES, parseRequest, STALL_MS, type Request } from './protocol.ts';
+import {
+  LARGE_REQUEST_BYTES,
+  LineSplitter,
+  MAX_LINE_BYTES,
+  MAX_REQUEST_BYTES,
+  MAX_REQUEST_VALUES,
+  MAX_RUNNING,
+  MAX_UNREAD_BYTES,
+  parseRequest,
+  requestOf,
+  STALL_MS,
+  type Request,
+} from './protocol.ts';
 
 export interface Host {
   /** Requests that come before the supervisor is ready wait for it. */
@@ -22,7 +36,11 @@ export interface Host {
 export class Session {
   readonly #socket: Socket;
   readonly #host: Host;
-  readonly #lines = new LineSplitter();
+  readonly #lines = new LineSplitter(MAX_REQUEST_BYTES);
+  /** Lines that came with one that is being parsed, behind it. */
+  #behind: Buffer[] = [];
+  /** Ends the parsing that is under way, if any is. */
+  #giveUp: (() => void) | null = null;
   readonly #running = new Map<number, AbortController>();
   readonly #followers = new Set<() => void>();
   readonly #watchdog: NodeJS.Timeout;
@@ -53,19 +71,41 @@ export class Session {
 
   #receive(chunk: Buffer): void {
     this.#watchdog.refresh();
-    let lines: string[];
     try {
-      lines = this.#lines.push(chunk);
+      for (const line of this.#lines.split(chunk)) this.#take(line);
     } catch (error) {
-      return this.#drop((error as Error).message);
+      this.#drop((error as Error).message);
     }
-    for (const line of lines) {
-      const request = parseRequest(line);
-      if (request === null) return this.#drop('a line is no request: {"id":1,"op":"status","params":{}}');
-      if (this.#running.has(request.id)) return this.#drop(`request ${request.id} is running already`);
-      if (this.#running.size >= MAX_RUNNING) this.#fail(request.id, busy(`${MAX_RUNNING} requests of this connection are running`));
-      else void this.#run(request);
+  }
+
+  #take(line: Buffer): void {
+    if (this.#dropped) return;
+    if (this.#giveUp !== null) this.#behind.push(line);
+    else if (line.length < LARGE_REQUEST_BYTES) this.#begin(parseRequest(line.toString()));
+    else {
+      // Keeps 4.
+      this.#socket.pause();
+      this.#giveUp = parseInSlices(line, (parsed) => this.#parsed(parsed));
     }
+  }
+
+  #parsed(parsed: Parsed): void {
+    this.#giveUp = null;
+    this.#watchdog.refresh();
+    const request = parsed.kind === 'value' ? requestOf(parsed.value) : null;
+    if (request !== null && parsed.kind === 'value' && parsed.structure > MAX_REQUEST_VALUES) {
+      const message = `the request is too large: one of ${LARGE_REQUEST_BYTES} bytes or more may hold ${MAX_REQUEST_VALUES} values`;
+      this.#fail(request.id, usageError(message, 'send less at once, or as one text').facts);
+    } else this.#begin(request);
+    for (const line of this.#behind.splice(0)) this.#take(line);
+    this.#readOn();
+  }
+
+  #begin(request: Request | null): void {
+    if (request === null) return this.#drop('a line is no request: {"id":1,"op":"status","params":{}}');
+    if (this.#running.has(request.id)) return this.#drop(`request ${request.id} is running already`);
+    if (this.#running.size >= MAX_RUNNING) this.#fail(request.id, busy(`${MAX_RUNNING} requests of this connection are running`));
+    else void this.#run(request);
   }
 
   async #run({ id, op, params }: Request): Promise<void> {
@@ -134,11 +174,16 @@ export class Session {
 
   #drained(): void {
     this.#watchdog.refresh();
-    this.#socket.resume();
+    this.#readOn();
     for (const wake of this.#followers) wake();
   }
 
+  #readOn(): void {
+    if (this.#giveUp === null && this.#socket.writableLength <= MAX_UNREAD_BYTES) this.#socket.resume();
+  }
+
   #dropIfStalled(): void {
+    if (this.#giveUp !== null) return;
     if (this.#dropped) this.#socket.destroy();
     else if (this.#lines.midLine) this.#drop('a line was begun and not ended');
     else if (this.#running.size === 0) this.#socket.destroy();
@@ -147,6 +192,8 @@ export class Session {
   /** Keeps 1. */
   #drop(reason: string): void {
     this.#dropped = true;
+    this.#giveUp?.();
+    this.#giveUp = null;
     this.#socket.removeAllListeners('data');
     this.#fail(null, { code: 'ERR_CONTROL', message: `connection dropped: ${reason}` });
     this.#abortAll();
@@ -155,6 +202,7 @@ export class Session {
 
   #closed(): void {
     clearInterval(this.#watchdog);
+    this.#giveUp?.();
     this.#abortAll();
     for (const wake of this.#followers) wake();
   }
