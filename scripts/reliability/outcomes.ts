@@ -80,10 +80,7 @@ export const groups: readonly FaultGroup[] = [
   {
     title: 'Load',
     faults: {
-      F33: fault(
-        'ten times capacity, open loop (3 s in each round)',
-        'most of the peak goodput, refusals at once, memory flat',
-      ),
+      F33: fault('ten times capacity, open loop (3 s in each round)', 'most of the peak goodput, refusals at once, memory flat'),
       F34: fault('ten times slower for a while, then normal', 'as good as before soon after'),
       F35: fault('half of all calls fail, idempotent, retry on', 'load on the plugin at most 1.1 × and a reserve of three'),
       F36: fault('half-open with 1,000 callers waiting', 'exactly `halfOpenCalls` reach the plugin; a probe that hangs reopens it'),
