@@ -22,6 +22,7 @@ import { Channel, type PendingCall } from '../rpc/channel.ts';
 import type { ExitCause, InstanceStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
+import { isEnding } from './closing.ts';
 import { endOf, type StartFault } from './ending.ts';
 import { initializeParams, readGreeting, readRefusal } from './handshake.ts';
 import { Journal } from './journal.ts';
@@ -46,8 +47,6 @@ const MEMORY_HIGH = 0.8;
 const LAST_WORDS_MS = 50;
 /** How long an answer that it sent in full may take to be parsed. */
 const LAST_ANSWER_MS = 2_000;
-/** How long a child whose channel closed may take to exit before that is a fault of its own. */
-const CLOSED_GRACE_MS = 30;
 
 export class Instance {
   readonly marker: string;
@@ -237,7 +236,7 @@ export class Instance {
       this.kill('protocol-error', reason);
       return;
     }
-    if (!(await within(CLOSED_GRACE_MS, this.#child.ended)) && this.#state.kind !== 'stopping') {
+    if (!(await isEnding(this.#child.pid!, this.#child.ended)) && this.#state.kind !== 'stopping') {
       if (this.#state.kind === 'starting') this.#fault = { kind: 'failed', phase: 'handshake', message: 'it closed its channel before it was ready' };
       this.kill('channel-closed', 'it closed its channel and lived on');
     }
