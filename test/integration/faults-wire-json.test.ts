@@ -1,6 +1,7 @@
-/** Fault F18: what a plugin sends in frames that are well formed and hold anything at all. */
+/** Fault F18: what a plugin sends in frames that are well formed and hold anything at all. None holds the event loop. */
 import { expect } from 'vitest';
 import { isChameleonError } from '../../src/index.ts';
+import { expectNeverHeld } from '../helpers/held.ts';
 import type { Random } from '../helpers/random.ts';
 import { rounds } from '../helpers/rounds.ts';
 import { useSupervisors } from '../helpers/supervise.ts';
@@ -56,7 +57,10 @@ rounds(`F18 ${CASES} frames of mutated JSON are each read or refused, and the su
   const check = await begin(watched);
   for (let i = 0; i < CASES; i++) {
     const body = mutated(random);
-    const outcome: unknown = await supervisor.call('raw-channel', 'say', [[body]], { timeoutMs: 10_000 }).catch((error: unknown) => error);
+    let outcome: unknown;
+    await expectNeverHeld(`case ${i}: ${body}`, async () => {
+      outcome = await supervisor.call('raw-channel', 'say', [[body]], { timeoutMs: 10_000 }).catch((error: unknown) => error);
+    });
     if (outcome instanceof Error) {
       expect(isChameleonError(outcome) && OUTCOMES.has(outcome.code), `case ${i}: ${body}: ${outcome.message}`).toBe(true);
     }
