@@ -100,7 +100,7 @@ export class Plugin implements RolloutHost {
     }
     deployment.submit(call, call.madeAt);
     const shadow = this.#rollouts.shadow;
-    if (shadow?.wants(deployment, method, options.key)) {
+    if (deployment === this.active && shadow?.wants(deployment, method, options.key)) {
       shadow.send(call.promise, this.#call(nextId(), deployment, range, method, params, { ...options, signal: undefined }, null));
     }
     return call.promise;
@@ -264,6 +264,7 @@ export class Plugin implements RolloutHost {
 
   /** While there are two versions to choose from, what may run again does so at once on the other one. */
   #failed(on: Deployment, call: Call, error: ChameleonError, mayRetry: boolean): void {
+    if (call.isCopy) return call.fail(error);
     const other = mayRetry && !call.hasMoved && !call.settled && call.range === null ? this.fleet.fallback(on) : null;
     if (other === null) return this.#retrier.failed(call, error, mayRetry);
     call.hasMoved = true;
@@ -273,7 +274,7 @@ export class Plugin implements RolloutHost {
 
   /** Asks again which deployment is active: that may have changed. */
   #resubmit(call: Call): void {
-    if (this.#closed) return call.fail(this.#unavailable());
+    if (this.#closed || call.isCopy) return call.fail(this.#unavailable());
     try {
       this.route(call.range).submit(call, performance.now());
     } catch (error) {
