@@ -58,9 +58,7 @@ export class Plugin implements RolloutHost {
     this.#options = setup.options;
     this.#retrier = new Retrier(setup.options.retry, setup.random, (call) => this.#resubmit(call));
     this.#rollouts = new Rollouts(this);
-    this.#onDemand = new OnDemand(setup.name, setup.installed, (release) => {
-      const running = this.fleet.find(release.version);
-      if (running !== null) return running;
+    this.#onDemand = new OnDemand(setup.name, this.fleet, setup.installed, (release) => {
       const started = this.#pinned(release);
       this.emit({ kind: 'started-on-demand', plugin: this.name, version: release.version });
       return started;
@@ -222,7 +220,10 @@ export class Plugin implements RolloutHost {
   }
 
   #pinned(release: Release): Deployment {
-    this.#mustBeOpen();
+    // It was unloaded, or closed, while it was looked for what is to be pinned.
+    if (this.#closed || this.active === null) throw this.#unavailable();
+    const there = this.fleet.pinned.find(({ release: { version } }) => version === release.version);
+    if (there !== undefined) return there;
     const deployment = this.#deploy(release, false);
     this.fleet.pin(deployment);
     return deployment;
@@ -288,14 +289,11 @@ export class Plugin implements RolloutHost {
   }
 
   #unloaded(version: string): void {
+    this.#onDemand.started.delete(version);
     this.emit({ kind: 'plugin-unloaded', plugin: this.name, version });
   }
 
   #unavailable(): ChameleonError {
     return this.#closed ? new SupervisorClosedError({ plugin: this.name }) : new PluginUnavailableError({ plugin: this.name }, this.#state());
-  }
-
-  #mustBeOpen(): void {
-    if (this.#closed) throw new SupervisorClosedError({ plugin: this.name });
   }
 }
