@@ -29,6 +29,36 @@ export const bounds: readonly Bound[] = [
     test: ['integration/faults-plugin.test.ts', 'F29 a result that cannot be sent'],
   },
   {
+    what: 'members of an object in a message',
+    value: constant('src/protocol/json.ts', 'MAX_MEMBERS'),
+    test: ['unit/json.test.ts', 'of an object 262,144 members'],
+  },
+  {
+    what: 'levels of nesting of a message of 256 KiB or more',
+    value: constant('src/protocol/sliced-json.ts', 'MAX_LEVELS'),
+    test: ['unit/sliced-json.test.ts', '131,072 levels'],
+  },
+  {
+    what: 'milliseconds of a turn in which such messages are parsed',
+    value: constant('src/protocol/slices.ts', 'SLICE_MS'),
+    test: ['integration/faults-blocking.test.ts', 'F18 the event loop is never held'],
+  },
+  {
+    what: 'bytes of an answer to a control request',
+    value: constant('src/rpc/channel.ts', 'MAX_CONTROL_BYTES'),
+    test: ['contract/channel-large.test.ts', 'in answer to a control request'],
+  },
+  {
+    what: "bytes of a message whose log fields, or whose error's data, are kept",
+    value: constant('src/rpc/channel.ts', 'MAX_SEEN_BYTES'),
+    test: ['contract/channel-large.test.ts', 'of a log record keeps'],
+  },
+  {
+    what: "characters of a log record's message",
+    value: constant('src/rpc/channel.ts', 'MAX_LOG_CHARS'),
+    test: ['contract/channel-large.test.ts', 'of a log record keeps'],
+  },
+  {
     what: "bytes of a message's header",
     value: constant('src/protocol/framing.ts', 'MAX_HEADER_BYTES'),
     test: ['unit/framing.test.ts', 'of 4096 bytes is read'],
@@ -130,14 +160,29 @@ export const bounds: readonly Bound[] = [
     test: ['integration/bounds.test.ts', 'of the last twenty versions'],
   },
   {
+    what: 'values of a configuration',
+    value: constant('src/options-schema.ts', 'MAX_VALUES'),
+    test: ['unit/fuzz-config.test.ts', 'ten megabytes of anything'],
+  },
+  {
+    what: 'mistakes of a configuration that are listed',
+    value: constant('src/options-issues.ts', 'MAX_ISSUES'),
+    test: ['unit/fuzz-config.test.ts', 'ten megabytes of anything'],
+  },
+  {
     what: 'bytes of a package.json',
     value: constant('src/catalog/manifest.ts', 'MAX_MANIFEST_BYTES'),
     test: ['unit/manifest.test.ts', 'larger than a megabyte'],
   },
   {
-    what: 'bytes of a line on the control socket',
-    value: constant('src/cli/control/protocol.ts', 'MAX_LINE_BYTES'),
+    what: 'bytes of a request on the control socket',
+    value: { text: '16 MiB and 64 KiB' },
     test: ['cli/control-hostile.test.ts', 'a line over the limit'],
+  },
+  {
+    what: 'values of a request of 256 KiB or more',
+    value: constant('src/cli/control/protocol.ts', 'MAX_REQUEST_VALUES'),
+    test: ['cli/control.test.ts', 'a large request of too many values'],
   },
   {
     what: 'connections of the control socket',

@@ -65,6 +65,19 @@ test('more requests at once than are allowed are refused, the others go on', asy
   expect(calls.running).toBe(MAX_RUNNING);
 });
 
+test('a large request of too many values is refused under its id, what comes behind it is answered, and one of few values is taken', async () => {
+  await bench.serve();
+  const { connection, received } = await bench.open();
+  const dense = Array.from({ length: 100_000 }, () => []);
+  const answers = (): { id: number; result?: unknown; error?: object }[] => jsonLines(received());
+  connection.write(request(1, 'call', { plugin: 'a', method: 'echo', args: dense }) + request(2, 'status') + request(3, 'status'));
+  await eventually(() => expect(answers()).toHaveLength(3));
+  expect(answers().map(({ id }) => id)).toEqual([1, 2, 3]);
+  expect(answers()[0]!.error).toMatchObject({ code: 'ERR_USAGE', hint: 'send less at once, or as one text' });
+  connection.write(request(4, 'call', { plugin: 'a', method: 'echo', args: ['x'.repeat(2 ** 20)] }));
+  await eventually(() => expect(answers()[3]).toEqual({ id: 4, result: 'x'.repeat(2 ** 20) }));
+});
+
 test('closing answers what runs before it hangs up', async () => {
   const { control } = await bench.serve();
   const { connection, received, closed } = await bench.open();
