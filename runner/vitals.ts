@@ -27,6 +27,12 @@ export class Vitals {
     const delay = Math.max(this.#worstDelayMs, this.#expectedAt === 0 ? 0 : monotonicMs() - this.#expectedAt);
     this.#worstDelayMs = 0;
     const { user, system } = native.cpuUsage();
-    return { eventLoopDelayMs: Math.round(delay), rssBytes: native.rss(), cpuMs: Math.round((user + system) / 1e3) };
+    const usage = { eventLoopDelayMs: Math.round(delay), cpuMs: Math.round((user + system) / 1e3) };
+    try {
+      return { ...usage, rssBytes: native.rss() };
+    } catch {
+      // It is read from /proc, for which a plugin may have left no descriptor.
+      return usage;
+    }
   }
 }

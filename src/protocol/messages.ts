@@ -60,7 +60,7 @@ export interface InitializeParams {
   state?: unknown;
 }
 
-export interface MethodDeclaration {
+interface MethodDeclaration {
   idempotent?: boolean;
   readonly?: boolean;
   timeoutMs?: number;

@@ -33,6 +33,6 @@ export class RecentCalls {
       failures += this.#failed[i]!;
     }
     times.sort((a, b) => a - b);
-    return { calls: times.length, failures, p95Ms: times[Math.floor(times.length * 0.95)] ?? 0 };
+    return { calls: times.length, failures, p95Ms: times[Math.ceil((times.length * 95) / 100) - 1] ?? 0 };
   }
 }

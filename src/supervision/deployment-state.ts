@@ -1,13 +1,13 @@
 /** What a deployment is given, the phases of its life with what each owns, and what its end comes to. */
 import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
-import { PluginUnavailableError, type ChameleonError } from '../errors.ts';
+import { describeExit, PluginUnavailableError, type ChameleonError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import type { Instance } from '../instance/instance.ts';
 import type { InstanceEnd, Readiness } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
-import type { ExitCause, RolloutReason } from '../types.ts';
+import type { ExitCause, ExitFacts, RolloutReason } from '../types.ts';
 import type { Call } from './call.ts';
 
 export interface DeploymentOptions {
@@ -23,8 +23,8 @@ export interface DeploymentOptions {
   /** Bytes that wait in all deployments together. */
   total: ByteBudget;
   random(): number;
-  /** Throws when the release is not what was installed. */
-  verify(release: Release): Promise<void>;
+  /** Why the release must not be started now; null when it may. */
+  verify(release: Release): Promise<Refusal | null>;
   onFailure(call: Call, error: ChameleonError, mayRetry: boolean): void;
   onReturned(call: Call): void;
 }
@@ -36,6 +36,13 @@ export type State =
   | { kind: 'failed'; error: ChameleonError }
   | { kind: 'draining'; instance: Instance | null }
   | { kind: 'stopped' };
+
+/** Why a release is not started. */
+export interface Refusal {
+  error: ChameleonError;
+  /** It could not be looked at, for want of descriptors or memory: that may pass. */
+  isShortage: boolean;
+}
 
 /** Why a version is worse than the one before. */
 export interface Verdict {
@@ -63,4 +70,9 @@ export function addEnds(report: StopReport, ends: readonly InstanceEnd[]): void 
 /** What calls are told while there is no child. */
 export function downError({ name: plugin, version }: Release, cause: ExitCause): ChameleonError {
   return new PluginUnavailableError({ plugin, version }, `down (${cause})`);
+}
+
+export function verdictOf(exit: ExitFacts): Verdict {
+  const isMemory = exit.cause === 'memory-limit' || exit.cause === 'out-of-memory';
+  return { reason: isMemory ? 'memory-limit' : 'crashed', detail: describeExit(exit), stderrTail: exit.stderrTail };
 }

@@ -7,19 +7,27 @@
  * 4. After `stop()` resolved nothing of it is left.
  */
 import type { Release } from '../catalog/release.ts';
-import { describeExit, PluginUnavailableError, type ChameleonError } from '../errors.ts';
+import { PluginUnavailableError, type ChameleonError } from '../errors.ts';
 import type { ReplaceReason } from '../events.ts';
 import { Instance } from '../instance/instance.ts';
 import type { InstanceEnd, Readiness } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import { newMarker } from '../process/orphans.ts';
 import { EXIT_FATAL } from '../protocol/messages.ts';
-import type { Sample } from '../resilience/recent.ts';
 import type { DeploymentState, ExitFacts, VersionRole, VersionStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import type { Call } from './call.ts';
-import { addEnds, downError, type DeploymentOptions, type State, type StopReport, type Verdict } from './deployment-state.ts';
+import {
+  addEnds,
+  downError,
+  type DeploymentOptions,
+  type Refusal,
+  type State,
+  type StopReport,
+  verdictOf,
+  type Verdict,
+} from './deployment-state.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Restarter } from './restarter.ts';
 import { versionStatus } from './status.ts';
@@ -123,13 +131,6 @@ export class Deployment {
     for (const instance of this.#instances) instance.kill('stopped', 'stopped at once');
   }
 
-  /** What its calls came to that ended at `since` or later, and what those come to that still run. */
-  recent(since: number): Sample {
-    const now = performance.now();
-    const running = [...this.#instances].flatMap((instance) => instance.calls()).flatMap(({ sentAt }) => (sentAt === null ? [] : [now - sentAt]));
-    return this.dispatcher.recent.sample(since, running);
-  }
-
   /** Finishes what runs, lets the rest wait, and answers with what the plugin hands over. Whatever comes of it, `resume` or `stop` is due. */
   async quiesce(): Promise<unknown> {
     if (this.#state.kind !== 'running') throw new Error(`could not be asked, it is ${this.#state.kind}`);
@@ -195,9 +196,9 @@ export class Deployment {
     this.#starting = true;
     void this.#setup.starts.add(async () => {
       const marker = await newMarker();
-      const tampered = await this.#setup.verify(this.release).catch((error: unknown) => error as ChameleonError);
+      const refusal = await this.#setup.verify(this.release);
       if (this.#stopped.signal.aborted) return;
-      if (tampered !== undefined) return this.#giveUp(tampered);
+      if (refusal !== null) return this.#refuse(refusal);
       const { release, options, emit } = this.#setup;
       const state = this.#handed;
       this.#handed = undefined;
@@ -236,7 +237,7 @@ export class Deployment {
       this.dispatcher.pause();
       this.#state = { kind: 'restarting' };
       // Before its calls are told: they may then go to the version before.
-      if (end.kind !== 'stopped') this.onTrouble?.({ reason: 'crashed', detail: describeExit(end.exit), stderrTail: end.exit.stderrTail });
+      if (end.kind !== 'stopped') this.onTrouble?.(verdictOf(end.exit));
     }
     this.dispatcher.bury(end);
     if (this.#state.kind === 'draining') {
@@ -260,11 +261,17 @@ export class Deployment {
     else this.#restarts.after(end.error, 0, isOver);
   }
 
+  /** Of what could not be looked at nobody knows whether it is what was installed. */
+  #refuse({ error, isShortage }: Refusal): void {
+    this.#starting = false;
+    if (isShortage && !(this.#setup.once && this.#state.kind === 'starting')) this.#restarts.postpone(error);
+    else this.#giveUp(error);
+  }
+
   #giveUp(error: ChameleonError): void {
     const { name: plugin, version } = this.release;
     // Of one that was to be tried once, whoever tries it tells.
     const isTried = this.#setup.once && this.#state.kind === 'starting';
-    this.#starting = false;
     this.#ready.reject(error);
     // What serves was started from what was right.
     if (this.#state.kind === 'running') return;

@@ -22,7 +22,7 @@ import type { ResolvedPluginOptions } from '../options.ts';
 import type { WireError } from '../protocol/messages.ts';
 import { Breaker, type Outcome } from '../resilience/breaker.ts';
 import { CallQueue, type ByteBudget } from '../resilience/queue.ts';
-import { RecentCalls } from '../resilience/recent.ts';
+import { RecentCalls, type Sample } from '../resilience/recent.ts';
 import type { PendingCall } from '../rpc/channel.ts';
 import type { BreakerState, MethodInfo, PoisonedCall } from '../types.ts';
 import { Call, type Place } from './call.ts';
@@ -57,7 +57,7 @@ const MAX_RETRY_AFTER_MS = 10_000;
 export class Dispatcher implements Place {
   readonly breaker: Breaker;
   readonly poison: PoisonGuard;
-  readonly recent = new RecentCalls();
+  readonly #recent = new RecentCalls();
   readonly #setup: DispatcherOptions;
   readonly #queue: CallQueue<Call>;
   #methods: ReadonlyMap<string, MethodInfo> | null = null;
@@ -94,6 +94,13 @@ export class Dispatcher implements Place {
   /** Known once an instance was ready. */
   get methods(): ReadonlyMap<string, MethodInfo> | null {
     return this.#methods;
+  }
+
+  /** What its calls came to that ended at `since` or later, and what those come to that still run. */
+  sample(since: number): Sample {
+    const now = performance.now();
+    const running = (this.#carrier?.calls() ?? []).flatMap(({ sentAt }) => (sentAt === null ? [] : [now - sentAt]));
+    return this.#recent.sample(since, running);
   }
 
   submit(call: Call, now: number): void {
@@ -260,7 +267,7 @@ export class Dispatcher implements Place {
     const { generation } = call;
     call.generation = -1;
     if (generation < 0) return;
-    if (outcome !== 'ignored') this.recent.add(now, runningMs, outcome === 'failure');
+    if (outcome !== 'ignored') this.#recent.add(now, runningMs, outcome === 'failure');
     this.breaker.record(generation, outcome, now, runningMs);
   }
 

@@ -13,7 +13,7 @@ import type { ResolvedPluginOptions } from '../options.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
 import type { CallOptions, PluginState, PluginStatus, RolloutResult } from '../types.ts';
 import { Call } from './call.ts';
-import type { StopReport } from './deployment-state.ts';
+import type { DeploymentOptions, StopReport } from './deployment-state.ts';
 import { Deployment } from './deployment.ts';
 import { Fleet } from './fleet.ts';
 import { OnDemand } from './on-demand.ts';
@@ -34,8 +34,7 @@ export interface PluginSetup {
   retirement: Retirement;
   /** An installed release that may be run, the highest in `range`; null when there is none. */
   installed(range: string): Promise<Release | null>;
-  /** Throws when a release is not what was installed; asked before each start. */
-  verify(release: Release): Promise<void>;
+  verify: DeploymentOptions['verify'];
 }
 
 export class Plugin implements RolloutHost {

@@ -168,7 +168,7 @@ export class Rollout {
     const trial = new Trial(
       candidate,
       thresholds,
-      () => from.recent(since),
+      () => from.dispatcher.sample(since),
       (verdict) => this.#given.reject(this.#worse(verdict)),
     );
     this.#shadow = shadow && new Shadow(candidate, shadow);
@@ -210,7 +210,7 @@ export class Rollout {
   }
 
   #hold(candidate: Deployment, before: Deployment, holdMs: number): void {
-    const baseline = before.recent(performance.now() - BASELINE_MS);
+    const baseline = before.dispatcher.sample(performance.now() - BASELINE_MS);
     const trial = new Trial(
       candidate,
       this.#plan!.thresholds,

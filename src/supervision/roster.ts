@@ -9,7 +9,7 @@ import PQueue from 'p-queue';
 import { scanCatalog } from '../catalog/catalog.ts';
 import { highestSatisfying } from '../catalog/reference.ts';
 import { checkEngines, readRelease, type Release } from '../catalog/release.ts';
-import { PluginExistsError, PluginNotFoundError, SupervisorClosedError } from '../errors.ts';
+import { isChameleonError, PluginExistsError, PluginNotFoundError, PluginUnavailableError, SupervisorClosedError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
 import { resolvePluginOptions, resolveRollout, type ResolvedOptions, type ResolvedPluginOptions, type ResolvedRolloutOptions } from '../options.ts';
 import { verifyRelease } from '../install/api.ts';
@@ -17,7 +17,7 @@ import { nodeVersion } from '../process/node-version.ts';
 import { ByteBudget } from '../resilience/queue.ts';
 import { Memory } from '../state/memory.ts';
 import type { LoadOptions, PluginOptions, RolloutResult } from '../types.ts';
-import type { StopReport } from './deployment-state.ts';
+import type { Refusal, StopReport } from './deployment-state.ts';
 import { Plugin } from './plugin.ts';
 import { recall } from './recall.ts';
 import { Retirement } from './retirement.ts';
@@ -147,7 +147,7 @@ export class Roster {
       total: this.#total,
       retirement: this.#retirement,
       installed: (range) => this.#installed(name, range),
-      verify: verifyRelease,
+      verify: refusalOf,
     });
     this.plugins.set(name, plugin);
     return plugin;
@@ -161,7 +161,8 @@ export class Roster {
   async checked(release: Release, options: ResolvedPluginOptions): Promise<Release> {
     const node = release.entry === null ? null : await nodeVersion(options.nodePath);
     checkEngines(release, { chameleon: this.#setup.version, node });
-    await verifyRelease(release);
+    const refusal = await refusalOf(release);
+    if (refusal !== null) throw refusal.error;
     return release;
   }
 
@@ -171,5 +172,17 @@ export class Roster {
     const releases = pluginDir === null ? [] : ((await scanCatalog(pluginDir)).releases.get(name) ?? []);
     const release = highestSatisfying(releases, range);
     return release === undefined ? null : this.checked(release, resolvePluginOptions(this.options, name));
+  }
+}
+
+/** Whether a release is still what was installed: looked at before each start. */
+async function refusalOf(release: Release): Promise<Refusal | null> {
+  try {
+    await verifyRelease(release);
+    return null;
+  } catch (error) {
+    if (isChameleonError(error)) return { error, isShortage: false };
+    const { name: plugin, version } = release;
+    return { error: new PluginUnavailableError({ plugin, version }, 'not to be looked at', error), isShortage: true };
   }
 }

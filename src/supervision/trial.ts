@@ -21,7 +21,7 @@ export class Trial {
     this.#onWorse = onWorse;
     const since = performance.now();
     this.#timer = setInterval(() => {
-      const worse = compare(candidate.recent(since), baseline(), thresholds);
+      const worse = compare(candidate.dispatcher.sample(since), baseline(), thresholds);
       if (worse !== null) this.worse({ ...worse, stderrTail: '' });
     }, JUDGED_EVERY_MS);
     candidate.onTrouble = (verdict) => this.worse(verdict);

@@ -1,6 +1,7 @@
 /** Hung, slow and held up are told apart: who is killed for silence, who is not, and what is said of either. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
@@ -102,4 +103,20 @@ test('a hang that is killed names the call that was running, in the error and in
   for (const facts of [hung.exit, exit])
     expect(facts).toMatchObject({ cause: 'unresponsive', detail: expect.stringMatching(named), inFlight: [{ method: 'block' }] });
   await check.end({ faults: 1 });
+});
+
+test('a plugin that has used up its own descriptors answers pings and calls all the same', async () => {
+  const nodePath = join(await supervise.tempDir(), 'node');
+  await writeFile(nodePath, `#!/bin/sh\nulimit -n 64\nexec '${process.execPath}' "$@"\n`, { mode: 0o755 });
+  const { supervisor, events } = await supervise.fixture('hoard', { nodePath, liveness: { intervalMs: 50, timeoutMs: 1_000 } });
+  const { pid } = supervisor.status('hoard');
+  expect(await supervisor.call('hoard', 'files', [1_000])).toBeLessThan(64);
+  const instance = () => supervisor.status('hoard').versions[0]!.instances[0]!;
+  const before = instance().cpuMs ?? 0;
+  await until('it was pinged a few times', async () => {
+    for (let i = 0; i < 100; i++) await supervisor.call('hoard', 'echo', [i]);
+    return (instance().cpuMs ?? 0) > before + 50;
+  });
+  expect(supervisor.status('hoard')).toMatchObject({ pid, restarts: 0 });
+  expect(events.filter(({ kind }) => kind === 'instance-crashed')).toEqual([]);
 });
