@@ -27,6 +27,6 @@ test('nests as deep as JSON can', () => {
 });
 
 test('looks at no more than it can afford', () => {
-  const [one, other] = [1, 2].map((last) => [last, ...Array.from({ length: 50_000 }, (_, i) => ({ i }))]);
-  expect(sameJson(one, other)).toBe(true);
+  const endingIn = (last: number): object[] => Array.from({ length: 50_000 }, (_, i) => ({ i: i === 0 ? last : i }));
+  expect(sameJson(endingIn(1), endingIn(2))).toBe(true);
 });
