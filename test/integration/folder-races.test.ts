@@ -60,6 +60,7 @@ describe('what happens to a plugin folder at the same time', () => {
   test('a supervisor that could not start has let go of its state', async () => {
     const [pluginDir, stateDir] = [await supervise.tempDir(), await supervise.tempDir()];
     await rejection(createSupervisor({ pluginDir: join(pluginDir, 'nowhere'), stateDir }));
-    supervise.own(await createSupervisor({ pluginDir, stateDir }));
+    const second = supervise.own(await createSupervisor({ pluginDir, stateDir }));
+    expect(second.status().state).toBe('running');
   });
 });

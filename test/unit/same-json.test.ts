@@ -27,6 +27,7 @@ test('nests as deep as JSON can', () => {
 });
 
 test('looks at no more than it can afford', () => {
-  const [one, other] = [1, 2].map((last) => [last, ...Array.from({ length: 50_000 }, (_, i) => ({ i }))]);
+  const long = (last: number): object[] => Array.from({ length: 50_000 }, (_, i) => ({ i: i === 0 ? last : i }));
+  const [one, other] = [long(1), long(2)];
   expect(sameJson(one, other)).toBe(true);
 });
