@@ -17,7 +17,7 @@ import { residentBytes } from '../process/memory.ts';
 import type { RawExit } from '../process/exit.ts';
 import { spawn, type Spawned } from '../process/spawn.ts';
 import { killHard, sweepInstance } from '../process/terminate.ts';
-import { Control, ErrorCode, type PingResult } from '../protocol/messages.ts';
+import { Control, type PingResult } from '../protocol/messages.ts';
 import { Channel, type PendingCall } from '../rpc/channel.ts';
 import type { ExitCause, InstanceStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
@@ -126,15 +126,15 @@ export class Instance {
     return false;
   }
 
-  /** Lets what it was given finish, then asks what is to be handed over. Null where the plugin has nothing. Rejects with what it threw. */
-  async quiesce(): Promise<unknown> {
+  /**
+   * Lets what it was given finish, then asks what is to be handed over, unless `signal` has aborted by then.
+   * Rejects with what it threw, and where it knows no such request.
+   */
+  async quiesce(signal: AbortSignal, onAsked: () => void): Promise<unknown> {
     await this.#channel!.idle();
-    try {
-      return await this.#channel!.request(Control.quiesce, {});
-    } catch (error) {
-      if ((error as { code?: unknown }).code === ErrorCode.methodNotFound) return null;
-      throw error;
-    }
+    signal.throwIfAborted();
+    onAsked();
+    return this.#channel!.request(Control.quiesce, {});
   }
 
   /** Takes up again what it handed over, or what came of it since. Rejects when it cannot: then only a fresh child can. */

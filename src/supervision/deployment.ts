@@ -29,6 +29,7 @@ import {
   type Verdict,
 } from './deployment-state.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { Quiescence } from './quiescence.ts';
 import { Restarter } from './restarter.ts';
 import { versionStatus } from './status.ts';
 import { Tainted } from './tainted.ts';
@@ -52,7 +53,7 @@ export class Deployment {
   #droppedLogs = 0;
   #stopping: Promise<StopReport> | null = null;
   /** It handed over, and waits to be told what follows. */
-  #quiesced = false;
+  #quiescence: Quiescence | null = null;
   /** For the next child. */
   #handed: unknown;
   /** Told what makes it worse than the version before, while it is compared with that. */
@@ -104,7 +105,7 @@ export class Deployment {
   }
 
   get isQuiesced(): boolean {
-    return this.#quiesced;
+    return this.#quiescence !== null;
   }
 
   submit(call: Call, now: number): void {
@@ -126,22 +127,21 @@ export class Deployment {
 
   /** Finishes what runs, lets the rest wait, and answers with what the plugin hands over. Whatever comes of it, `resume` or `stop` is due. */
   async quiesce(): Promise<unknown> {
-    if (this.#state.kind !== 'running') throw new Error(`could not be asked, it is ${this.#state.kind}`);
-    this.#quiesced = true;
+    this.#quiescence = new Quiescence();
     this.dispatcher.hold();
-    return this.#state.instance.quiesce();
+    if (this.#state.kind === 'running') return this.#quiescence.ask(this.#state.instance);
+    if (this.#starting || this.#state.kind !== 'restarting') throw new Error(`could not be asked, it is ${this.#state.kind}`);
+    this.#restarts.cancel();
+    return null;
   }
 
   /** Serves on, with what it handed over or what came of it since. A child that cannot go on is replaced by a fresh one. */
   async resume(state: unknown): Promise<void> {
-    this.#quiesced = false;
+    const quiescence = this.#quiescence;
     const instance = this.#state.kind === 'running' ? this.#state.instance : null;
+    this.#quiescence = null;
     if (this.#stopped.signal.aborted) return;
-    try {
-      if (instance !== null && (await within(this.options.startTimeoutMs, instance.resume(state)))) return this.dispatcher.goOn();
-    } catch {
-      // It has no way to go on, or that way failed.
-    }
+    if (instance !== null && (await quiescence?.undo(instance, state, this.options.startTimeoutMs))) return this.dispatcher.goOn();
     this.dispatcher.pause();
     this.#state = { kind: 'restarting' };
     this.#handed = state;
@@ -193,13 +193,11 @@ export class Deployment {
       if (this.#stopped.signal.aborted) return;
       if (refusal !== null) return this.#refuse(refusal);
       const { release, options, emit } = this.#setup;
-      const state = this.#handed;
-      this.#handed = undefined;
       const onMemoryHigh = (): void => {
         this.onTrouble?.({ reason: 'memory-limit', detail: 'its memory came near the limit', stderrTail: '' });
         this.#replaceWarm(instance, 'memory-limit');
       };
-      const instance: Instance = new Instance({ release, options, marker, state, emit, onMemoryHigh });
+      const instance: Instance = new Instance({ release, options, marker, state: this.#handed, emit, onMemoryHigh });
       this.#instances.add(instance);
       void instance.done.then((end) => this.#onEnd(instance, end));
       void instance.gone.then(() => {
@@ -215,6 +213,7 @@ export class Deployment {
     this.#starting = false;
     if (this.#stopped.signal.aborted || instance.state.kind !== 'ready') return;
     const previous = this.#state.kind === 'running' ? this.#state.instance : null;
+    this.#handed = undefined;
     this.#state = { kind: 'running', instance, readiness };
     this.dispatcher.open(instance, readiness.methods);
     this.#ready.resolve(readiness);
@@ -242,7 +241,7 @@ export class Deployment {
   }
 
   #restart(end: InstanceEnd): void {
-    if (this.#state.kind === 'failed' || this.#starting || this.#quiesced) return;
+    if (this.#state.kind === 'failed' || this.#starting || this.#quiescence !== null) return;
     const isFatal = end.exit.code === EXIT_FATAL;
     if (end.kind !== 'start-failed') return this.#restarts.after(downError(this.release, end.exit.cause), end.exit.uptimeMs, isFatal);
     // A warm replacement that did not come up: the instance that it was for serves on.

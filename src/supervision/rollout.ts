@@ -31,8 +31,8 @@ export interface RolloutHost {
   deploy(release: Release, options: ResolvedPluginOptions, state: unknown): Deployment;
   /** Resolves when nothing of it is left. */
   retire(deployment: Deployment): Promise<unknown>;
-  /** From now on the plugin lives by the options of this deployment, which is about to be active. */
-  follow(next: Deployment): void;
+  /** From now on the plugin lives by the options of this deployment, which is about to be active. `mayReturn`: to what was active. Default true. */
+  follow(next: Deployment, mayReturn?: boolean): void;
 }
 
 export interface RolloutRequest {
@@ -47,7 +47,7 @@ export interface RolloutRequest {
 /** How far back the old version's calls are looked at, for a hold without a canary. */
 const BASELINE_MS = 60_000;
 /** Errors that come before anything was started, and are the release's or the rollout's own. */
-const OF_THE_RELEASE = new Set(['ERR_MANIFEST_INVALID', 'ERR_INTEGRITY', 'ERR_QUIESCE_FAILED', 'ERR_ROLLOUT_SUPERSEDED']);
+const OF_THE_RELEASE = new Set(['ERR_MANIFEST_INVALID', 'ERR_INTEGRITY', 'ERR_QUIESCE_FAILED', 'ERR_ROLLOUT_SUPERSEDED', 'ERR_ROLLED_BACK']);
 
 export class Rollout {
   readonly #host: RolloutHost;
@@ -60,6 +60,7 @@ export class Rollout {
   #plan: ResolvedRolloutOptions | null = null;
   #handover: Handover | null = null;
   #shadow: Shadow | null = null;
+  #ended: Promise<RolloutResult> | null = null;
   readonly #phases: RolloutResult['phases'] = [];
 
   /** `endHold` ends that of the rollout before. */
@@ -82,8 +83,13 @@ export class Rollout {
     return this.#state.kind === 'canary' ? this.#shadow : null;
   }
 
-  /** Throws what kept the new version from taking the place of the old one. */
-  async run(): Promise<RolloutResult> {
+  /** Throws what kept the new version from taking the place of the old one. Asked again it waits for the same end. */
+  run(): Promise<RolloutResult> {
+    this.#ended ??= this.#run();
+    return this.#ended;
+  }
+
+  async #run(): Promise<RolloutResult> {
     try {
       const release = await this.#prepare();
       const candidate = await this.#probe(release);
@@ -116,7 +122,8 @@ export class Rollout {
     if (!before.isServing) return false;
     const { fleet, emit, name } = this.#host;
     fleet.held = null;
-    this.#host.follow(before);
+    // What was taken back for cause is nothing to go back to.
+    this.#host.follow(before, reason === 'operator');
     fleet.promote(before);
     this.#enter({ kind: 'over' });
     const result = { ...this.#result('rolled-back', reason, detail), stderrTail };
@@ -140,7 +147,7 @@ export class Rollout {
     this.#endHold();
     const before = this.#from?.release;
     this.#plan = this.#request.rollout(before?.version === release.version && before.dir === release.dir);
-    if (this.#plan.strategy === 'exclusive' && this.#from !== null) {
+    if (this.#plan.strategy === 'exclusive' && this.#from?.isServing === true) {
       this.#handover = new Handover(this.#from);
       await this.#orGiven(this.#handover.quiesce());
     }

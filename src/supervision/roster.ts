@@ -84,7 +84,9 @@ export class Roster {
 
   async rollback(name: string): Promise<RolloutResult> {
     const plugin = this.get(name);
-    return plugin.restore() ?? this.rollOut(plugin, () => plugin.previous(), plugin.options, { force: true });
+    const ended = await plugin.rollouts.giveUp();
+    if (ended !== null) return ended;
+    return plugin.rollouts.restore() ?? this.rollOut(plugin, () => plugin.previous(), plugin.options, { force: true });
   }
 
   /** By these options, which are the plugin's from then on when they were asked for. */
@@ -95,7 +97,7 @@ export class Roster {
       // A fresh child of the version that served is no change to go back from.
       return sameVersion && asked.rollout?.holdMs === undefined ? { ...resolved, holdMs: 0 } : resolved;
     };
-    const result = await plugin.rollout({ pick, options, rollout, force }, supersede);
+    const result = await plugin.rollouts.run({ pick, options, rollout, force }, supersede);
     if (asked.options !== undefined) this.options.plugins.set(plugin.name, asked.options);
     // Whoever is told of it may count on it after the next start.
     await this.memory.save();
