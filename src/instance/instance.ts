@@ -17,7 +17,7 @@ import { residentBytes } from '../process/memory.ts';
 import type { RawExit } from '../process/exit.ts';
 import { spawn, type Spawned } from '../process/spawn.ts';
 import { killHard, sweepInstance } from '../process/terminate.ts';
-import { Control, type PingResult } from '../protocol/messages.ts';
+import { Control, ErrorCode, type PingResult } from '../protocol/messages.ts';
 import { Channel, type PendingCall } from '../rpc/channel.ts';
 import type { ExitCause, InstanceStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
@@ -126,15 +126,16 @@ export class Instance {
     return false;
   }
 
-  /**
-   * Lets what it was given finish, then asks what is to be handed over, unless `signal` has aborted by then.
-   * Rejects with what it threw, and where it knows no such request.
-   */
-  async quiesce(signal: AbortSignal, onAsked: () => void): Promise<unknown> {
+  /** Lets what it was given finish, then asks what is to be handed over, if that is still wanted. Null for nothing. Rejects with what was thrown. */
+  async quiesce(isWanted: () => boolean): Promise<unknown> {
     await this.#channel!.idle();
-    signal.throwIfAborted();
-    onAsked();
-    return this.#channel!.request(Control.quiesce, {});
+    if (!isWanted()) return null;
+    try {
+      return await this.#channel!.request(Control.quiesce, {});
+    } catch (error) {
+      if ((error as { code?: unknown }).code === ErrorCode.methodNotFound) return null;
+      throw error;
+    }
   }
 
   /** Takes up again what it handed over, or what came of it since. Rejects when it cannot: then only a fresh child can. */

@@ -18,17 +18,10 @@ import type { DeploymentState, ExitFacts, VersionRole, VersionStatus } from '../
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import type { Call } from './call.ts';
-import {
-  addEnds,
-  downError,
-  type DeploymentOptions,
-  type Refusal,
-  type State,
-  type StopReport,
-  verdictOf,
-  type Verdict,
-} from './deployment-state.ts';
+import { addEnds, downError, verdictOf } from './deployment-state.ts';
+import type { DeploymentOptions, Refusal, State, StopReport, Verdict } from './deployment-state.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { endOthers, limitAge } from './instances.ts';
 import { Quiescence } from './quiescence.ts';
 import { Restarter } from './restarter.ts';
 import { versionStatus } from './status.ts';
@@ -52,7 +45,7 @@ export class Deployment {
   /** Of instances that are gone. */
   #droppedLogs = 0;
   #stopping: Promise<StopReport> | null = null;
-  /** It handed over, and waits to be told what follows. */
+  /** It hands over or has done so, and waits to be told what follows. */
   #quiescence: Quiescence | null = null;
   /** For the next child. */
   #handed: unknown;
@@ -125,23 +118,25 @@ export class Deployment {
     for (const instance of this.#instances) instance.kill('stopped', 'stopped at once');
   }
 
-  /** Finishes what runs, lets the rest wait, and answers with what the plugin hands over. Whatever comes of it, `resume` or `stop` is due. */
+  /** Finishes what runs, lets the rest wait, and answers with what its child hands over; null without one. Then `resume` or `stop` is due. */
   async quiesce(): Promise<unknown> {
-    this.#quiescence = new Quiescence();
+    const quiescence = (this.#quiescence = new Quiescence());
     this.dispatcher.hold();
-    if (this.#state.kind === 'running') return this.#quiescence.ask(this.#state.instance);
-    if (this.#starting || this.#state.kind !== 'restarting') throw new Error(`could not be asked, it is ${this.#state.kind}`);
     this.#restarts.cancel();
-    return null;
+    const serving = this.#state.kind === 'running' ? this.#state.instance : null;
+    await endOthers(this.#instances, serving);
+    return serving === null ? null : quiescence.ask(serving);
   }
 
   /** Serves on, with what it handed over or what came of it since. A child that cannot go on is replaced by a fresh one. */
   async resume(state: unknown): Promise<void> {
     const quiescence = this.#quiescence;
-    const instance = this.#state.kind === 'running' ? this.#state.instance : null;
+    const instance = this.#state.kind === 'running' || this.#state.kind === 'draining' ? this.#state.instance : null;
     this.#quiescence = null;
-    if (this.#stopped.signal.aborted) return;
-    if (instance !== null && (await quiescence?.undo(instance, state, this.options.startTimeoutMs))) return this.dispatcher.goOn();
+    if (instance !== null && (await quiescence?.undo(instance, state, this.options.startTimeoutMs)) !== false) return this.dispatcher.goOn();
+    // Nobody will carry what waits.
+    if (this.#stopped.signal.aborted) return this.dispatcher.giveBack(() => true);
+    this.#restarts.cancel();
     this.dispatcher.pause();
     this.#state = { kind: 'restarting' };
     this.#handed = state;
@@ -168,29 +163,28 @@ export class Deployment {
     const report: StopReport = { stopped: 0, killed: 0, abandonedCalls: 0 };
     const started = performance.now();
     const instance = this.#state.kind === 'running' ? this.#state.instance : null;
-    const { name: plugin, version } = this.release;
     this.#state = { kind: 'draining', instance };
     this.#stopped.abort();
     this.#restarts.cancel();
-    this.#ready.reject(new PluginUnavailableError({ plugin, version }, 'stopped'));
+    this.#ready.reject(new PluginUnavailableError({ plugin: this.release.name, version: this.release.version }, 'stopped'));
     if (instance !== null) await within(drainTimeoutMs, Promise.race([this.dispatcher.onIdle(), instance.done]));
     report.abandonedCalls += this.dispatcher.waiting;
     this.dispatcher.giveBack(() => true);
     const left = Math.max(0, drainTimeoutMs - (performance.now() - started));
-    const ends = await Promise.all([...this.#instances].map((each) => each.stop(left)));
-    addEnds(report, ends);
+    addEnds(report, await Promise.all([...this.#instances].map((each) => each.stop(left))));
     this.dispatcher.giveBack(() => true);
     this.#state = { kind: 'stopped' };
     return report;
   }
 
   #launch(): void {
-    if (this.#starting || this.#stopped.signal.aborted) return;
+    if (this.#starting || this.#stopped.signal.aborted || this.isQuiesced) return;
     this.#starting = true;
     void this.#setup.starts.add(async () => {
       const marker = await newMarker();
       const refusal = await this.#setup.verify(this.release);
-      if (this.#stopped.signal.aborted) return;
+      this.#starting = !this.isQuiesced;
+      if (this.#stopped.signal.aborted || !this.#starting) return;
       if (refusal !== null) return this.#refuse(refusal);
       const { release, options, emit } = this.#setup;
       const onMemoryHigh = (): void => {
@@ -217,7 +211,7 @@ export class Deployment {
     this.#state = { kind: 'running', instance, readiness };
     this.dispatcher.open(instance, readiness.methods);
     this.#ready.resolve(readiness);
-    this.#limitAge(instance);
+    limitAge(instance, this.options.maxAgeMs, () => this.#replaceWarm(instance, 'max-age'));
     if (previous !== null) void previous.stop(this.options.drainTimeoutMs);
   }
 
@@ -241,7 +235,7 @@ export class Deployment {
   }
 
   #restart(end: InstanceEnd): void {
-    if (this.#state.kind === 'failed' || this.#starting || this.#quiescence !== null) return;
+    if (this.#state.kind === 'failed' || this.#starting || this.isQuiesced) return;
     const isFatal = end.exit.code === EXIT_FATAL;
     if (end.kind !== 'start-failed') return this.#restarts.after(downError(this.release, end.exit.cause), end.exit.uptimeMs, isFatal);
     // A warm replacement that did not come up: the instance that it was for serves on.
@@ -268,6 +262,7 @@ export class Deployment {
     // What serves was started from what was right.
     if (this.#state.kind === 'running') return;
     this.#state = { kind: 'failed', error };
+    this.onTrouble?.({ reason: 'crashed', detail: error.message, stderrTail: '' });
     if (!isTried) this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });
     this.dispatcher.giveBack(() => true);
   }
@@ -282,16 +277,9 @@ export class Deployment {
     this.#tainted.add(instance);
   }
 
-  #limitAge(instance: Instance): void {
-    const { maxAgeMs } = this.options;
-    if (maxAgeMs === null) return;
-    const age = setTimeout(() => this.#replaceWarm(instance, 'max-age'), maxAgeMs);
-    void instance.done.then(() => clearTimeout(age));
-  }
-
   /** The instance serves until its replacement is ready. */
   #replaceWarm(instance: Instance, reason: ReplaceReason): void {
-    if (this.#state.kind !== 'running' || this.#state.instance !== instance) return;
+    if (this.#state.kind !== 'running' || this.#state.instance !== instance || this.isQuiesced) return;
     const { name: plugin, version } = this.release;
     this.#setup.emit({ kind: 'instance-replacing', plugin, version, instance: instance.marker, reason });
     this.#launch();

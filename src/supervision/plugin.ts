@@ -152,24 +152,28 @@ export class Plugin implements RolloutHost {
   /** Drains and stops one version, or all of them. Of several the held one becomes active, or else the highest. */
   unload(version?: string): Promise<void> {
     return this.rollouts.inTurn(async () => {
-      const { versions } = this.fleet;
-      if (version !== undefined && version === this.active?.release.version && this.rollouts.restore() !== null) return this.#unloaded(version);
-      this.rollouts.endHold();
-      const leaving = this.fleet.remove(version);
-      if (leaving.length === 0 && version !== undefined && !versions.includes(version)) throw new VersionNotFoundError(this.name, version, versions);
-      await Promise.all(leaving.map((each) => this.retire(each)));
-      for (const each of leaving) this.#unloaded(each.release.version);
+      const { active, held, kept } = this.fleet;
+      const gone = new Set(kept.map(({ release }) => release.version).filter((each) => version === undefined || each === version));
+      if (version !== undefined && gone.size === 0) throw new VersionNotFoundError(this.name, version, this.fleet.versions);
+      // Another version is no reason to let go of the held one.
+      const isOver = [active, held].some((each) => each !== null && gone.has(each.release.version));
+      if (version === undefined || version !== active?.release.version || this.rollouts.restore() === null) {
+        if (isOver) this.rollouts.endHold();
+        for (const each of this.fleet.remove(version)) void this.retire(each);
+      }
+      await this.#setup.retirement.left(this.name, version);
+      for (const each of gone) this.#unloaded(each);
     });
   }
 
   /** Refuses new calls, finishes the others, and stops. A rollout under way is given up. */
   async close(drainTimeoutMs = this.#options.drainTimeoutMs): Promise<StopReport[]> {
     this.#closed = true;
-    this.rollouts.close();
+    const ended = this.rollouts.close();
     const candidate = this.fleet.candidate?.stop(0);
     this.#retrier.close(this.#unavailable());
     const stopped = await Promise.all(this.fleet.kept.map((each) => each.stop(drainTimeoutMs)));
-    await candidate;
+    await Promise.all([candidate, ended]);
     return stopped;
   }
 
@@ -187,12 +191,10 @@ export class Plugin implements RolloutHost {
     return this.#deploy(release, true, options, state);
   }
 
-  retire(deployment: Deployment): Promise<StopReport> {
-    deployment.dispatcher.giveBack((call) => {
-      const successor = this.fleet.find(call.range);
-      return successor !== null && successor !== deployment;
-    });
-    return this.#setup.retirement.retire(this.name, deployment);
+  retire(deployment: Deployment, first?: Promise<void>): Promise<StopReport> {
+    // One that is quiesced begins none of them.
+    deployment.dispatcher.giveBack((call) => deployment.isQuiesced || ![null, deployment].includes(this.fleet.find(call.range)));
+    return this.#setup.retirement.retire(this.name, deployment, first);
   }
 
   follow({ release, options }: Deployment, mayReturn = true): void {
