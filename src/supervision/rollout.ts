@@ -7,7 +7,7 @@
  */
 import { breakingChanges } from '../catalog/contract.ts';
 import type { Release } from '../catalog/release.ts';
-import { ContractError, ReloadFailedError, RolledBackError, RolloutSupersededError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
+import { ContractError, ReloadFailedError, RolledBackError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
 import { reasonOf } from '../rollout-errors.ts';
 import type { Emit } from '../events.ts';
 import type { ResolvedPluginOptions, ResolvedRolloutOptions } from '../options.ts';

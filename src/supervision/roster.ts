@@ -84,9 +84,8 @@ export class Roster {
 
   async rollback(name: string): Promise<RolloutResult> {
     const plugin = this.get(name);
-    const ended = await plugin.rollouts.giveUp();
-    if (ended !== null) return ended;
-    return plugin.rollouts.restore() ?? this.rollOut(plugin, () => plugin.previous(), plugin.options, { force: true });
+    const { rollouts } = plugin;
+    return rollouts.restore() ?? (await rollouts.giveUp()) ?? this.rollOut(plugin, () => plugin.previous(), plugin.options, { force: true });
   }
 
   /** By these options, which are the plugin's from then on when they were asked for. */
