@@ -199,7 +199,10 @@ export class Deployment {
         this.#droppedLogs += instance.droppedLogs;
       });
       const readiness = await instance.ready;
-      if (readiness !== null) this.#onReady(instance, readiness);
+      if (readiness !== null) return this.#onReady(instance, readiness);
+      this.#starting = false;
+      // It was ended for a hand-over, which may have been called off meanwhile.
+      if ((await instance.done).kind === 'stopped') this.#launch();
     });
   }
 

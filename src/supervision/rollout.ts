@@ -38,7 +38,7 @@ export interface RolloutHost {
 
 export interface RolloutRequest {
   /** Checked when its turn comes: until then anything may have changed. */
-  pick(): Release | Promise<Release>;
+  pick(): Promise<Release>;
   options: ResolvedPluginOptions;
   /** Known once it is known whether the version changes. */
   rollout(sameVersion: boolean): ResolvedRolloutOptions;

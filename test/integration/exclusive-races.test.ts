@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { PluginOptions, RolloutResult } from '../../src/index.ts';
+import type { LoadOptions, PluginOptions, RolloutResult } from '../../src/index.ts';
 import { putFiles } from '../helpers/put-plugin.ts';
 import { rejection } from '../helpers/rejection.ts';
 import { ourChildren, useSupervisors, type Watched } from '../helpers/supervise.ts';
@@ -8,9 +8,16 @@ import { until } from '../helpers/until.ts';
 
 const supervise = useSupervisors();
 
+interface Code {
+  init?: string;
+  onQuiesce?: string;
+  /** Whether it has one. */
+  onResume?: boolean;
+}
+
 interface Ports extends Watched {
   /** Puts a version that writes down what it is asked; `init` and `onQuiesce` are the code of it. */
-  load(version: string, code?: { init?: string; onQuiesce?: string }): Promise<RolloutResult>;
+  load(version: string, code?: Code, options?: LoadOptions): Promise<RolloutResult>;
   call(method: string, ...args: unknown[]): Promise<unknown>;
   roles(): string[];
 }
@@ -21,7 +28,7 @@ async function begin(options: PluginOptions = {}): Promise<Ports> {
   const { supervisor } = watched;
   const ports: Ports = {
     ...watched,
-    async load(version, { init = '', onQuiesce = '' } = {}) {
+    async load(version, { init = '', onQuiesce = '', onResume = true } = {}, asked = {}) {
       const dir = await putFiles(join(folder, version), {
         'package.json': JSON.stringify({ name: 'port', version, type: 'module', main: 'index.js' }),
         'index.js': `
@@ -29,7 +36,7 @@ async function begin(options: PluginOptions = {}): Promise<Ports> {
           export default {
             async init({ state }) { asked.push('init', state ?? null); ${init} },
             async onQuiesce() { asked.push('quiesce'); ${onQuiesce}; return '${version}'; },
-            onResume(state) { asked.push('resume', state); },
+            ${onResume ? `onResume(state) { asked.push('resume', state); },` : ''}
             methods: {
               asked: () => asked,
               who: () => '${version}',
@@ -37,7 +44,7 @@ async function begin(options: PluginOptions = {}): Promise<Ports> {
             },
           };`,
       });
-      return supervisor.load(dir);
+      return supervisor.load(dir, asked);
     },
     call: (method, ...args) => supervisor.call('port', method, args),
     roles: () => supervisor.status('port').versions.map(({ version, role }) => `${version} ${role}`),
@@ -84,6 +91,19 @@ describe('the strategy exclusive', () => {
     expect(await load('3.0.0')).toMatchObject({ outcome: 'promoted', from: '2.0.0', to: '3.0.0' });
     expect(await call('who')).toBe('3.0.0');
     expect(events.filter(({ kind }) => kind === 'reload-failed')).toEqual([]);
+  });
+
+  test('serves on where one hand-over after the other is called off, also with a version that takes nothing up again', async () => {
+    const { supervisor, call, load } = await begin();
+    await load('2.0.0', { onResume: false, init: takes(200) });
+    const superseded: Promise<unknown>[] = [];
+    for (const version of ['3.0.0', '4.0.0', '5.0.0']) {
+      superseded.push(rejection(load(version, { init: hangs }, { supersede: true })));
+      await until('its turn has come', () => supervisor.status('port').rollout?.to === version);
+    }
+    superseded.push(rejection(load('6.0.0', { init: 'throw new Error()' }, { supersede: true })));
+    await Promise.all(superseded);
+    expect(await call('who')).toBe('2.0.0');
   });
 
   test('tells calls at once that asked for the version which let go', async () => {

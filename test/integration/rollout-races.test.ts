@@ -50,6 +50,13 @@ describe('a rollout and what comes in between', () => {
     expect(supervisor.status('versioned')).toMatchObject({ version: '1.0.0', pid });
   });
 
+  test('a rollback goes through no canary and no shadow: that version has served before', async () => {
+    const rollout = { holdMs: 0, canary: { percent: 10, forMs: 600_000 }, shadow: { percent: 10 } };
+    const versions = await beginVersions(supervise, { rollout });
+    await versions.supervisor.load(await versions.put('2.0.0'), { rollout: { canary: { steps: [{ percent: 50, forMs: 0 }] } } });
+    expect((await versions.supervisor.rollback('versioned')).phases.map(({ name }) => name)).toEqual(['preparing', 'probing']);
+  });
+
   test('a new version that cannot be started again is taken back, although it did not crash', async () => {
     const folder = await supervise.tempDir();
     const { supervisor, events } = await supervise({
