@@ -91,6 +91,20 @@ describe('a canary', () => {
     expect(await rollout).toMatchObject({ outcome: 'promoted' });
   });
 
+  test('is ended by rollback(), at once, and whoever began it is told so', async () => {
+    const versions = await beginVersions(supervise);
+    const { supervisor } = versions;
+    const { pid } = supervisor.status('versioned');
+    const rollout = rejection<ReloadFailedError>(
+      supervisor.load(await versions.put('2.0.0'), { rollout: { canary: { percent: 50, forMs: 60_000 } } }),
+    );
+    await until('it is tried', () => supervisor.status('versioned').rollout?.phase === 'canary');
+    const result = await supervisor.rollback('versioned');
+    expect(result).toMatchObject({ outcome: 'rolled-back', from: '1.0.0', to: '2.0.0', reason: 'operator' });
+    expect((await rollout).result).toEqual(result);
+    expect(supervisor.status('versioned')).toMatchObject({ version: '1.0.0', pid });
+  });
+
   test('is given up when the supervisor is closed', async () => {
     const versions = await beginVersions(supervise);
     const rollout = rejection(versions.supervisor.load(await versions.put('2.0.0'), { rollout: { canary: { percent: 50, forMs: 60_000 } } }));
