@@ -133,7 +133,7 @@ export class Rollout {
     emit({ kind: 'plugin-activated', plugin: name, version: before.release.version, from: candidate.release.version });
     emit({ kind: 'rolled-back', plugin: name, version: candidate.release.version, from: before.release.version, result });
     if (this.#handover === null) void this.#host.retire(candidate);
-    else this.settled = this.#handover.back(candidate, (first) => this.#host.retire(candidate, first));
+    else this.settled = this.#handover.back(candidate, reason !== 'operator', (first) => this.#host.retire(candidate, first));
     return true;
   }
 

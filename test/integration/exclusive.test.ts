@@ -60,6 +60,22 @@ describe('the strategy exclusive', () => {
     expect(new Set(traffic.answers)).toEqual(new Set(['1.0.0']));
   });
 
+  test('a version that hangs is taken back without waiting for its calls, which the held one makes where they may run again', async () => {
+    const locked = await beginLocked({ slowMs: 5 });
+    const { supervisor } = locked;
+    const traffic = new Traffic(() => supervisor.call('versioned', 'who'), 30);
+    await until('v1 has a past', () => traffic.answers.length > 200);
+    await supervisor.load(await locked.put('2.0.0', { hangsAt: 50 }));
+    await until('v1 is active', () => supervisor.status('versioned').version === '1.0.0');
+    const at = performance.now();
+    const before = traffic.answers.length;
+    await until('v1 answers', () => traffic.answers.length > before + 30);
+    // The drain timeout, which is 30 s, is for those that are well.
+    expect(performance.now() - at).toBeLessThan(10_000);
+    await traffic.stop();
+    expect(traffic.errors).toEqual([]);
+  });
+
   test('an old version whose calls outlast the drain timeout is never asked, and finishes them', async () => {
     const locked = await beginLocked({ slowMs: 1_500 }, { drainTimeoutMs: 200 });
     const { supervisor } = locked;
