@@ -115,7 +115,7 @@ describe('a canary', () => {
 });
 
 describe('a shadow', () => {
-  const shadow = { percent: 100, forMs: 500 };
+  const shadow = { percent: 100, forMs: 3_000 };
 
   test('has copies of readonly calls, which nobody waits for or sees; answers that differ are counted and sampled', async () => {
     const versions = await beginVersions(supervise);
