@@ -18,17 +18,10 @@ import type { DeploymentState, ExitFacts, VersionRole, VersionStatus } from '../
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import type { Call } from './call.ts';
-import {
-  addEnds,
-  downError,
-  type DeploymentOptions,
-  type Refusal,
-  type State,
-  type StopReport,
-  verdictOf,
-  type Verdict,
-} from './deployment-state.ts';
+import { addEnds, downError, verdictOf } from './deployment-state.ts';
+import type { DeploymentOptions, Refusal, State, StopReport, Verdict } from './deployment-state.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { endOthers, limitAge } from './instances.ts';
 import { Restarter } from './restarter.ts';
 import { versionStatus } from './status.ts';
 import { Tainted } from './tainted.ts';
@@ -51,8 +44,8 @@ export class Deployment {
   /** Of instances that are gone. */
   #droppedLogs = 0;
   #stopping: Promise<StopReport> | null = null;
-  /** It handed over, and waits to be told what follows. */
-  #quiesced = false;
+  /** It hands over or has done so, and waits to be told what follows. */
+  #handover: { isAsked: boolean } | null = null;
   /** For the next child. */
   #handed: unknown;
   /** Told what makes it worse than the version before, while it is compared with that. */
@@ -104,20 +97,13 @@ export class Deployment {
   }
 
   get isQuiesced(): boolean {
-    return this.#quiesced;
+    return this.#handover !== null;
   }
 
   submit(call: Call, now: number): void {
     call.version = this.release.version;
-    switch (this.#state.kind) {
-      case 'failed':
-        return call.fail(new PluginUnavailableError(call.subject, 'failed', this.#state.error));
-      case 'draining':
-      case 'stopped':
-        return call.fail(new PluginUnavailableError(call.subject, this.#state.kind));
-      default:
-        this.dispatcher.submit(call, now);
-    }
+    if (this.isServing) return this.dispatcher.submit(call, now);
+    call.fail(new PluginUnavailableError(call.subject, this.#state.kind, this.#state.kind === 'failed' ? this.#state.error : undefined));
   }
 
   /** Finishes what was begun within `drainTimeoutMs`, then stops every instance. */
@@ -131,24 +117,31 @@ export class Deployment {
     for (const instance of this.#instances) instance.kill('stopped', 'stopped at once');
   }
 
-  /** Finishes what runs, lets the rest wait, and answers with what the plugin hands over. Whatever comes of it, `resume` or `stop` is due. */
+  /** Finishes what runs, lets the rest wait, and answers with what its child hands over; null without one. Then `resume` or `stop` is due. */
   async quiesce(): Promise<unknown> {
-    if (this.#state.kind !== 'running') throw new Error(`could not be asked, it is ${this.#state.kind}`);
-    this.#quiesced = true;
+    const handover = (this.#handover = { isAsked: false as boolean });
     this.dispatcher.hold();
-    return this.#state.instance.quiesce();
+    this.#restarts.cancel();
+    const serving = this.#state.kind === 'running' ? this.#state.instance : null;
+    await endOthers(this.#instances, serving);
+    // What took too long was called off: then nobody may be asked any more.
+    return serving?.quiesce(() => this.#handover === handover && (handover.isAsked = true)) ?? null;
   }
 
   /** Serves on, with what it handed over or what came of it since. A child that cannot go on is replaced by a fresh one. */
   async resume(state: unknown): Promise<void> {
-    this.#quiesced = false;
-    const instance = this.#state.kind === 'running' ? this.#state.instance : null;
-    if (this.#stopped.signal.aborted) return;
+    const isAsked = this.#handover?.isAsked === true;
+    this.#handover = null;
+    const instance = this.#state.kind === 'running' || this.#state.kind === 'draining' ? this.#state.instance : null;
     try {
-      if (instance !== null && (await within(this.options.startTimeoutMs, instance.resume(state)))) return this.dispatcher.goOn();
+      // One that was not asked has let go of nothing.
+      if (instance !== null && (!isAsked || (await within(this.options.startTimeoutMs, instance.resume(state))))) return this.dispatcher.goOn();
     } catch {
       // It has no way to go on, or that way failed.
     }
+    // Nobody will carry what waits.
+    if (this.#stopped.signal.aborted) return this.dispatcher.giveBack(() => true);
+    this.#restarts.cancel();
     this.dispatcher.pause();
     this.#state = { kind: 'restarting' };
     this.#handed = state;
@@ -175,29 +168,28 @@ export class Deployment {
     const report: StopReport = { stopped: 0, killed: 0, abandonedCalls: 0 };
     const started = performance.now();
     const instance = this.#state.kind === 'running' ? this.#state.instance : null;
-    const { name: plugin, version } = this.release;
     this.#state = { kind: 'draining', instance };
     this.#stopped.abort();
     this.#restarts.cancel();
-    this.#ready.reject(new PluginUnavailableError({ plugin, version }, 'stopped'));
+    this.#ready.reject(new PluginUnavailableError({ plugin: this.release.name, version: this.release.version }, 'stopped'));
     if (instance !== null) await within(drainTimeoutMs, Promise.race([this.dispatcher.onIdle(), instance.done]));
     report.abandonedCalls += this.dispatcher.waiting;
     this.dispatcher.giveBack(() => true);
     const left = Math.max(0, drainTimeoutMs - (performance.now() - started));
-    const ends = await Promise.all([...this.#instances].map((each) => each.stop(left)));
-    addEnds(report, ends);
+    addEnds(report, await Promise.all([...this.#instances].map((each) => each.stop(left))));
     this.dispatcher.giveBack(() => true);
     this.#state = { kind: 'stopped' };
     return report;
   }
 
   #launch(): void {
-    if (this.#starting || this.#stopped.signal.aborted) return;
+    if (this.#starting || this.#stopped.signal.aborted || this.isQuiesced) return;
     this.#starting = true;
     void this.#setup.starts.add(async () => {
       const marker = await newMarker();
       const refusal = await this.#setup.verify(this.release);
-      if (this.#stopped.signal.aborted) return;
+      this.#starting = !this.isQuiesced;
+      if (this.#stopped.signal.aborted || !this.#starting) return;
       if (refusal !== null) return this.#refuse(refusal);
       const { release, options, emit } = this.#setup;
       const state = this.#handed;
@@ -214,7 +206,10 @@ export class Deployment {
         this.#droppedLogs += instance.droppedLogs;
       });
       const readiness = await instance.ready;
-      if (readiness !== null) this.#onReady(instance, readiness);
+      if (readiness !== null) return this.#onReady(instance, readiness);
+      this.#starting = false;
+      // It was ended for a hand-over, which may have been called off meanwhile.
+      if ((await instance.done).kind === 'stopped') this.#launch();
     });
   }
 
@@ -225,7 +220,7 @@ export class Deployment {
     this.#state = { kind: 'running', instance, readiness };
     this.dispatcher.open(instance, readiness.methods);
     this.#ready.resolve(readiness);
-    this.#limitAge(instance);
+    limitAge(instance, this.options.maxAgeMs, () => this.#replaceWarm(instance, 'max-age'));
     if (previous !== null) void previous.stop(this.options.drainTimeoutMs);
   }
 
@@ -249,7 +244,7 @@ export class Deployment {
   }
 
   #restart(end: InstanceEnd): void {
-    if (this.#state.kind === 'failed' || this.#starting || this.#quiesced) return;
+    if (this.#state.kind === 'failed' || this.#starting || this.isQuiesced) return;
     const isFatal = end.exit.code === EXIT_FATAL;
     if (end.kind !== 'start-failed') return this.#restarts.after(downError(this.release, end.exit.cause), end.exit.uptimeMs, isFatal);
     // A warm replacement that did not come up: the instance that it was for serves on.
@@ -276,6 +271,7 @@ export class Deployment {
     // What serves was started from what was right.
     if (this.#state.kind === 'running') return;
     this.#state = { kind: 'failed', error };
+    this.onTrouble?.({ reason: 'crashed', detail: error.message, stderrTail: '' });
     if (!isTried) this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });
     this.dispatcher.giveBack(() => true);
   }
@@ -290,16 +286,9 @@ export class Deployment {
     this.#tainted.add(instance);
   }
 
-  #limitAge(instance: Instance): void {
-    const { maxAgeMs } = this.options;
-    if (maxAgeMs === null) return;
-    const age = setTimeout(() => this.#replaceWarm(instance, 'max-age'), maxAgeMs);
-    void instance.done.then(() => clearTimeout(age));
-  }
-
   /** The instance serves until its replacement is ready. */
   #replaceWarm(instance: Instance, reason: ReplaceReason): void {
-    if (this.#state.kind !== 'running' || this.#state.instance !== instance) return;
+    if (this.#state.kind !== 'running' || this.#state.instance !== instance || this.isQuiesced) return;
     const { name: plugin, version } = this.release;
     this.#setup.emit({ kind: 'instance-replacing', plugin, version, instance: instance.marker, reason });
     this.#launch();

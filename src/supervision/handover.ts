@@ -48,11 +48,20 @@ export class Handover {
   }
 
   /** From the new version, which `retire` ends, back to the old one. */
-  async back(candidate: Deployment, retire: () => Promise<unknown>): Promise<void> {
-    // A dead or hung one hands nothing over: then what it was given is the best there is.
-    this.#state = await stateOf(candidate).catch(() => this.#state);
-    await retire();
+  async back(candidate: Deployment, retire: (first: Promise<void>) => Promise<unknown>): Promise<void> {
+    await retire(this.#takeBack(candidate));
     await this.resume();
+  }
+
+  async #takeBack(candidate: Deployment): Promise<void> {
+    // A dead or hung one hands nothing over: then what it was given is the best there is.
+    if (candidate.state !== 'running') return;
+    try {
+      this.#state = await stateOf(candidate);
+    } catch {
+      // It had its time.
+      void candidate.stop(0);
+    }
   }
 }
 

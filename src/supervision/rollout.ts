@@ -29,15 +29,15 @@ export interface RolloutHost {
   readonly isClosed: boolean;
   /** Starts a candidate; `state` is what the old version handed over. */
   deploy(release: Release, options: ResolvedPluginOptions, state: unknown): Deployment;
-  /** Resolves when nothing of it is left. */
-  retire(deployment: Deployment): Promise<unknown>;
+  /** Resolves when nothing of it is left. `first`: what is to come before it is stopped. */
+  retire(deployment: Deployment, first?: Promise<void>): Promise<unknown>;
   /** From now on the plugin lives by the options of this deployment, which is about to be active. */
   follow(next: Deployment): void;
 }
 
 export interface RolloutRequest {
   /** Checked when its turn comes: until then anything may have changed. */
-  pick(): Release | Promise<Release>;
+  pick(): Promise<Release>;
   options: ResolvedPluginOptions;
   /** Known once it is known whether the version changes. */
   rollout(sameVersion: boolean): ResolvedRolloutOptions;
@@ -54,13 +54,15 @@ export class Rollout {
   readonly #request: RolloutRequest;
   readonly #endHold: () => void;
   readonly #given = deferred<never>();
-  readonly #from: Deployment | null;
+  #from: Deployment | null;
   #state: RolloutState = { kind: 'preparing', since: performance.now() };
   #to = '';
   #plan: ResolvedRolloutOptions | null = null;
   #handover: Handover | null = null;
   #shadow: Shadow | null = null;
   readonly #phases: RolloutResult['phases'] = [];
+  /** Resolves when what it was undone by is done. */
+  settled: Promise<void> = Promise.resolve();
 
   /** `endHold` ends that of the rollout before. */
   constructor(host: RolloutHost, request: RolloutRequest, endHold: () => void) {
@@ -123,7 +125,7 @@ export class Rollout {
     emit({ kind: 'plugin-activated', plugin: name, version: before.release.version, from: candidate.release.version });
     emit({ kind: 'rolled-back', plugin: name, version: candidate.release.version, from: before.release.version, result });
     if (this.#handover === null) void this.#host.retire(candidate);
-    else void this.#handover.back(candidate, () => this.#host.retire(candidate));
+    else this.settled = this.#handover.back(candidate, (first) => this.#host.retire(candidate, first));
     return true;
   }
 
@@ -136,11 +138,13 @@ export class Rollout {
     const release = await this.#orGiven(this.#request.pick());
     if (this.#host.isClosed) throw new SupervisorClosedError({ plugin: this.#host.name });
     this.#to = release.version;
+    // Until now the one before may have been undone.
+    this.#from = this.#host.fleet.active;
     this.#tell('preparing');
     this.#endHold();
     const before = this.#from?.release;
     this.#plan = this.#request.rollout(before?.version === release.version && before.dir === release.dir);
-    if (this.#plan.strategy === 'exclusive' && this.#from !== null) {
+    if (this.#plan.strategy === 'exclusive' && this.#from?.isServing) {
       this.#handover = new Handover(this.#from);
       await this.#orGiven(this.#handover.quiesce());
     }
@@ -163,7 +167,7 @@ export class Rollout {
   async #tryOut(candidate: Deployment): Promise<void> {
     const { steps, shadow, thresholds } = this.#plan!;
     const from = this.#from;
-    if (from === null || this.#handover !== null || (steps.length === 0 && shadow === null)) return;
+    if (!from?.isServing || this.#handover !== null || (steps.length === 0 && shadow === null)) return;
     const since = performance.now();
     const trial = new Trial(
       candidate,
@@ -222,7 +226,7 @@ export class Rollout {
     this.#host.fleet.held = before;
     this.#enter({ kind: 'holding', candidate, before, trial, timer: setTimeout(() => this.retire(), holdMs) });
     // Keeps rule 3 of the plugin: what waits is not begun by the old version any more.
-    before.dispatcher.giveBack((call) => this.#host.fleet.find(call.range) === candidate);
+    before.dispatcher.giveBack((call) => before.isQuiesced || this.#host.fleet.find(call.range) === candidate);
   }
 
   async #giveUp(error: ChameleonError): Promise<ChameleonError> {
@@ -231,10 +235,10 @@ export class Rollout {
     const candidate = this.#state.kind === 'probing' || this.#state.kind === 'canary' ? this.#state.candidate : null;
     fleet.share = null;
     this.#enter({ kind: 'over' });
+    if (had !== 'canary') await candidate?.stop(0);
     fleet.candidate = null;
     // One that had calls may finish them; nobody waits for that.
     if (candidate !== null && had === 'canary') void this.#host.retire(candidate);
-    else await candidate?.stop(0);
     await this.#handover?.resume();
     if (isClosed) return new SupervisorClosedError({ plugin: name });
     // What was asked for cannot be, and nothing was tried.
