@@ -49,6 +49,7 @@ export const SUITES: readonly Suite[] = [
     subjects: {
       chameleon: 'chameleon-supervisor',
       fork: 'bare fork, JSON',
+      'fork-detached': 'bare fork, JSON, in a session of its own',
       'vscode-jsonrpc': 'vscode-jsonrpc, stock',
       'worker-farm': 'worker-farm',
       piscina: 'piscina (thread)',
@@ -59,7 +60,7 @@ export const SUITES: readonly Suite[] = [
     metrics: [
       { id: 'perSecond', title: '100 in flight', unit: 'calls/s', over: ['fork', 'worker-farm', 'vscode-jsonrpc'] },
       { id: 'p50Us', title: 'sequential p50', unit: 'µs', over: ['fork'] },
-      { id: 'p99Us', title: 'sequential p99', unit: 'µs', over: ['fork'] },
+      { id: 'p99Us', title: 'sequential p99', unit: 'µs', over: ['fork', 'fork-detached'] },
     ],
   },
   {

@@ -44,7 +44,7 @@ async function supervised(running) {
 }
 
 async function forked() {
-  const children = await Promise.all(Array.from({ length: Number(count) }, openFork));
+  const children = await Promise.all(Array.from({ length: Number(count) }, () => openFork()));
   const came = await measured(children.map(({ call }) => call));
   await Promise.all(children.map(({ close }) => close()));
   return came;
