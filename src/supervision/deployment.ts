@@ -22,6 +22,7 @@ import { addEnds, downError, verdictOf } from './deployment-state.ts';
 import type { DeploymentOptions, Refusal, State, StopReport, Verdict } from './deployment-state.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { endOthers, limitAge } from './instances.ts';
+import { Quiescence } from './quiescence.ts';
 import { Restarter } from './restarter.ts';
 import { versionStatus } from './status.ts';
 import { Tainted } from './tainted.ts';
@@ -45,7 +46,7 @@ export class Deployment {
   #droppedLogs = 0;
   #stopping: Promise<StopReport> | null = null;
   /** It hands over or has done so, and waits to be told what follows. */
-  #handover: { isAsked: boolean } | null = null;
+  #quiescence: Quiescence | null = null;
   /** For the next child. */
   #handed: unknown;
   /** Told what makes it worse than the version before, while it is compared with that. */
@@ -97,7 +98,7 @@ export class Deployment {
   }
 
   get isQuiesced(): boolean {
-    return this.#handover !== null;
+    return this.#quiescence !== null;
   }
 
   submit(call: Call, now: number): void {
@@ -119,26 +120,20 @@ export class Deployment {
 
   /** Finishes what runs, lets the rest wait, and answers with what its child hands over; null without one. Then `resume` or `stop` is due. */
   async quiesce(): Promise<unknown> {
-    const handover = (this.#handover = { isAsked: false as boolean });
+    const quiescence = (this.#quiescence = new Quiescence());
     this.dispatcher.hold();
     this.#restarts.cancel();
     const serving = this.#state.kind === 'running' ? this.#state.instance : null;
     await endOthers(this.#instances, serving);
-    // What took too long was called off: then nobody may be asked any more.
-    return serving?.quiesce(() => this.#handover === handover && (handover.isAsked = true)) ?? null;
+    return serving === null ? null : quiescence.ask(serving);
   }
 
   /** Serves on, with what it handed over or what came of it since. A child that cannot go on is replaced by a fresh one. */
   async resume(state: unknown): Promise<void> {
-    const isAsked = this.#handover?.isAsked === true;
-    this.#handover = null;
+    const quiescence = this.#quiescence;
     const instance = this.#state.kind === 'running' || this.#state.kind === 'draining' ? this.#state.instance : null;
-    try {
-      // One that was not asked has let go of nothing.
-      if (instance !== null && (!isAsked || (await within(this.options.startTimeoutMs, instance.resume(state))))) return this.dispatcher.goOn();
-    } catch {
-      // It has no way to go on, or that way failed.
-    }
+    this.#quiescence = null;
+    if (instance !== null && (await quiescence?.undo(instance, state, this.options.startTimeoutMs)) !== false) return this.dispatcher.goOn();
     // Nobody will carry what waits.
     if (this.#stopped.signal.aborted) return this.dispatcher.giveBack(() => true);
     this.#restarts.cancel();
@@ -192,13 +187,11 @@ export class Deployment {
       if (this.#stopped.signal.aborted || !this.#starting) return;
       if (refusal !== null) return this.#refuse(refusal);
       const { release, options, emit } = this.#setup;
-      const state = this.#handed;
-      this.#handed = undefined;
       const onMemoryHigh = (): void => {
         this.onTrouble?.({ reason: 'memory-limit', detail: 'its memory came near the limit', stderrTail: '' });
         this.#replaceWarm(instance, 'memory-limit');
       };
-      const instance: Instance = new Instance({ release, options, marker, state, emit, onMemoryHigh });
+      const instance: Instance = new Instance({ release, options, marker, state: this.#handed, emit, onMemoryHigh });
       this.#instances.add(instance);
       void instance.done.then((end) => this.#onEnd(instance, end));
       void instance.gone.then(() => {
@@ -217,6 +210,7 @@ export class Deployment {
     this.#starting = false;
     if (this.#stopped.signal.aborted || instance.state.kind !== 'ready') return;
     const previous = this.#state.kind === 'running' ? this.#state.instance : null;
+    this.#handed = undefined;
     this.#state = { kind: 'running', instance, readiness };
     this.dispatcher.open(instance, readiness.methods);
     this.#ready.resolve(readiness);

@@ -6,6 +6,9 @@ import { QuiesceFailedError } from '../errors.ts';
 import { within } from '../util/within.ts';
 import type { Deployment } from './deployment.ts';
 
+/** How long a version that is taken back for cause may finish its calls and hand over: nobody is served meanwhile. */
+const FAULTY_MS = 500;
+
 export class Handover {
   readonly #from: Deployment;
   #state: unknown = null;
@@ -47,17 +50,18 @@ export class Handover {
     this.#until = performance.now();
   }
 
-  /** From the new version, which `retire` ends, back to the old one. */
-  async back(candidate: Deployment, retire: (first: Promise<void>) => Promise<unknown>): Promise<void> {
-    await retire(this.#takeBack(candidate));
+  /** From the new version, which `retire` ends, back to the old one; from one that is `faulty` at once. */
+  async back(candidate: Deployment, isFaulty: boolean, retire: (first: Promise<void>) => Promise<unknown>): Promise<void> {
+    const { drainTimeoutMs } = candidate.options;
+    await retire(this.#takeBack(candidate, isFaulty ? Math.min(FAULTY_MS, drainTimeoutMs) : drainTimeoutMs));
     await this.resume();
   }
 
-  async #takeBack(candidate: Deployment): Promise<void> {
+  async #takeBack(candidate: Deployment, timeoutMs: number): Promise<void> {
     // A dead or hung one hands nothing over: then what it was given is the best there is.
     if (candidate.state !== 'running') return;
     try {
-      this.#state = await stateOf(candidate);
+      this.#state = await stateOf(candidate, timeoutMs);
     } catch {
       // It had its time.
       void candidate.stop(0);
@@ -65,9 +69,8 @@ export class Handover {
   }
 }
 
-async function stateOf(deployment: Deployment): Promise<unknown> {
-  const { drainTimeoutMs } = deployment.options;
+async function stateOf(deployment: Deployment, timeoutMs = deployment.options.drainTimeoutMs): Promise<unknown> {
   const answer = deployment.quiesce();
-  if (await within(drainTimeoutMs, answer)) return answer;
-  throw new Error(`took more than ${drainTimeoutMs} ms`);
+  if (await within(timeoutMs, answer)) return answer;
+  throw new Error(`took more than ${timeoutMs} ms`);
 }

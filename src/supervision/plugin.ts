@@ -11,7 +11,7 @@ import { CallCancelledError, PluginUnavailableError, SupervisorClosedError, Vers
 import type { CallObserver, Emit } from '../events.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
-import type { CallOptions, PluginState, PluginStatus, RolloutResult } from '../types.ts';
+import type { CallOptions, PluginState, PluginStatus } from '../types.ts';
 import { Call } from './call.ts';
 import type { DeploymentOptions, StopReport } from './deployment-state.ts';
 import { Deployment } from './deployment.ts';
@@ -19,7 +19,7 @@ import { Fleet } from './fleet.ts';
 import { OnDemand } from './on-demand.ts';
 import type { Retirement } from './retirement.ts';
 import { Retrier } from './retrier.ts';
-import type { RolloutHost, RolloutRequest } from './rollout.ts';
+import type { RolloutHost } from './rollout.ts';
 import { Rollouts } from './rollouts.ts';
 import { pluginStatus } from './status.ts';
 
@@ -45,7 +45,8 @@ export class Plugin implements RolloutHost {
   #options: ResolvedPluginOptions;
   readonly #retrier: Retrier;
   readonly #onDemand: OnDemand;
-  readonly #rollouts: Rollouts;
+  /** Of which each has another version, or a fresh child, take the place of what serves. */
+  readonly rollouts: Rollouts;
   #closed = false;
   /** What was active before. */
   #previous: Release | null = null;
@@ -56,7 +57,7 @@ export class Plugin implements RolloutHost {
     this.#setup = setup;
     this.#options = setup.options;
     this.#retrier = new Retrier(setup.options.retry, setup.random, (call) => this.#resubmit(call));
-    this.#rollouts = new Rollouts(this);
+    this.rollouts = new Rollouts(this);
     this.#onDemand = new OnDemand(setup.name, this.fleet, setup.installed, (release) => {
       const started = this.#pinned(release);
       this.emit({ kind: 'started-on-demand', plugin: this.name, version: release.version });
@@ -73,7 +74,7 @@ export class Plugin implements RolloutHost {
   }
 
   get isEmpty(): boolean {
-    return this.fleet.kept.length === 0 && !this.#rollouts.isBusy;
+    return this.fleet.kept.length === 0 && !this.rollouts.isBusy;
   }
 
   get isClosed(): boolean {
@@ -96,7 +97,7 @@ export class Plugin implements RolloutHost {
       return call.promise;
     }
     deployment.submit(call, call.madeAt);
-    const shadow = this.#rollouts.shadow;
+    const shadow = this.rollouts.shadow;
     if (deployment === this.active && shadow?.wants(deployment, method, options.key)) {
       shadow.send(call.promise, this.#call(nextId(), deployment, range, method, params, { ...options, signal: undefined }, null));
     }
@@ -141,16 +142,6 @@ export class Plugin implements RolloutHost {
     await Promise.all(missing.map((release) => this.pin(release)));
   }
 
-  /** Has another version, or a fresh child, take the place of what serves. Throws what kept it from that. */
-  rollout(request: RolloutRequest, supersede?: boolean): Promise<RolloutResult> {
-    return this.#rollouts.run(request, supersede);
-  }
-
-  /** Back to the version that is held, at once. Null when there is none. */
-  restore(): RolloutResult | null {
-    return this.#rollouts.restore();
-  }
-
   /** The version that was active before. Throws when there was none. */
   previous(): Release {
     const release = this.#previous;
@@ -160,14 +151,14 @@ export class Plugin implements RolloutHost {
 
   /** Drains and stops one version, or all of them. Of several the held one becomes active, or else the highest. */
   unload(version?: string): Promise<void> {
-    return this.#rollouts.inTurn(async () => {
+    return this.rollouts.inTurn(async () => {
       const { active, held, kept } = this.fleet;
       const gone = new Set(kept.map(({ release }) => release.version).filter((each) => version === undefined || each === version));
       if (version !== undefined && gone.size === 0) throw new VersionNotFoundError(this.name, version, this.fleet.versions);
       // Another version is no reason to let go of the held one.
       const isOver = [active, held].some((each) => each !== null && gone.has(each.release.version));
-      if (version === undefined || version !== active?.release.version || this.restore() === null) {
-        if (isOver) this.#rollouts.endHold();
+      if (version === undefined || version !== active?.release.version || this.rollouts.restore() === null) {
+        if (isOver) this.rollouts.endHold();
         for (const each of this.fleet.remove(version)) void this.retire(each);
       }
       await this.#setup.retirement.left(this.name, version);
@@ -178,7 +169,7 @@ export class Plugin implements RolloutHost {
   /** Refuses new calls, finishes the others, and stops. A rollout under way is given up. */
   async close(drainTimeoutMs = this.#options.drainTimeoutMs): Promise<StopReport[]> {
     this.#closed = true;
-    const ended = this.#rollouts.close();
+    const ended = this.rollouts.close();
     const candidate = this.fleet.candidate?.stop(0);
     this.#retrier.close(this.#unavailable());
     const stopped = await Promise.all(this.fleet.kept.map((each) => each.stop(drainTimeoutMs)));
@@ -193,7 +184,7 @@ export class Plugin implements RolloutHost {
 
   status(): PluginStatus {
     const versions = this.#all().map((each) => each.status(this.fleet.roleOf(each)));
-    return pluginStatus(this.name, this.#state(), versions, this.#rollouts.status);
+    return pluginStatus(this.name, this.#state(), versions, this.rollouts.status);
   }
 
   deploy(release: Release, options: ResolvedPluginOptions, state: unknown): Deployment {
@@ -206,17 +197,18 @@ export class Plugin implements RolloutHost {
     return this.#setup.retirement.retire(this.name, deployment, first);
   }
 
-  follow({ release, options }: Deployment): void {
+  follow({ release, options }: Deployment, mayReturn = true): void {
     const before = this.active?.release;
     this.#options = options;
     this.#retrier.follow(options.retry);
-    if (before !== undefined && (before.version !== release.version || before.dir !== release.dir)) this.#previous = before;
+    if (!mayReturn) this.#previous = null;
+    else if (before !== undefined && (before.version !== release.version || before.dir !== release.dir)) this.#previous = before;
   }
 
   #state(): PluginState {
     if (this.#closed) return 'stopped';
     if (this.active === null) return this.fleet.candidate === null ? 'empty' : 'activating';
-    if (this.#rollouts.isSwitching) return 'switching';
+    if (this.rollouts.isSwitching) return 'switching';
     return this.active.state === 'starting' ? 'activating' : 'active';
   }
 

@@ -7,7 +7,8 @@
  */
 import { breakingChanges } from '../catalog/contract.ts';
 import type { Release } from '../catalog/release.ts';
-import { ContractError, ReloadFailedError, RolledBackError, RolloutSupersededError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
+import { ContractError, ReloadFailedError, RolledBackError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
+import { reasonOf } from '../rollout-errors.ts';
 import type { Emit } from '../events.ts';
 import type { ResolvedPluginOptions, ResolvedRolloutOptions } from '../options.ts';
 import { Share } from '../resilience/share.ts';
@@ -31,8 +32,8 @@ export interface RolloutHost {
   deploy(release: Release, options: ResolvedPluginOptions, state: unknown): Deployment;
   /** Resolves when nothing of it is left. `first`: what is to come before it is stopped. */
   retire(deployment: Deployment, first?: Promise<void>): Promise<unknown>;
-  /** From now on the plugin lives by the options of this deployment, which is about to be active. */
-  follow(next: Deployment): void;
+  /** From now on the plugin lives by the options of this deployment, which is about to be active. `mayReturn`: to what was active. Default true. */
+  follow(next: Deployment, mayReturn?: boolean): void;
 }
 
 export interface RolloutRequest {
@@ -47,7 +48,7 @@ export interface RolloutRequest {
 /** How far back the old version's calls are looked at, for a hold without a canary. */
 const BASELINE_MS = 60_000;
 /** Errors that come before anything was started, and are the release's or the rollout's own. */
-const OF_THE_RELEASE = new Set(['ERR_MANIFEST_INVALID', 'ERR_INTEGRITY', 'ERR_QUIESCE_FAILED', 'ERR_ROLLOUT_SUPERSEDED']);
+const OF_THE_RELEASE = new Set(['ERR_MANIFEST_INVALID', 'ERR_INTEGRITY', 'ERR_QUIESCE_FAILED', 'ERR_ROLLOUT_SUPERSEDED', 'ERR_ROLLED_BACK']);
 
 export class Rollout {
   readonly #host: RolloutHost;
@@ -60,6 +61,7 @@ export class Rollout {
   #plan: ResolvedRolloutOptions | null = null;
   #handover: Handover | null = null;
   #shadow: Shadow | null = null;
+  #ended: Promise<RolloutResult> | null = null;
   readonly #phases: RolloutResult['phases'] = [];
   /** Resolves when what it was undone by is done. */
   settled: Promise<void> = Promise.resolve();
@@ -84,8 +86,13 @@ export class Rollout {
     return this.#state.kind === 'canary' ? this.#shadow : null;
   }
 
-  /** Throws what kept the new version from taking the place of the old one. */
-  async run(): Promise<RolloutResult> {
+  /** Throws what kept the new version from taking the place of the old one. Asked again it waits for the same end. */
+  run(): Promise<RolloutResult> {
+    this.#ended ??= this.#run();
+    return this.#ended;
+  }
+
+  async #run(): Promise<RolloutResult> {
     try {
       const release = await this.#prepare();
       const candidate = await this.#probe(release);
@@ -118,14 +125,15 @@ export class Rollout {
     if (!before.isServing) return false;
     const { fleet, emit, name } = this.#host;
     fleet.held = null;
-    this.#host.follow(before);
+    // What was taken back for cause is nothing to go back to.
+    this.#host.follow(before, reason === 'operator');
     fleet.promote(before);
     this.#enter({ kind: 'over' });
     const result = { ...this.#result('rolled-back', reason, detail), stderrTail };
     emit({ kind: 'plugin-activated', plugin: name, version: before.release.version, from: candidate.release.version });
     emit({ kind: 'rolled-back', plugin: name, version: candidate.release.version, from: before.release.version, result });
     if (this.#handover === null) void this.#host.retire(candidate);
-    else this.settled = this.#handover.back(candidate, (first) => this.#host.retire(candidate, first));
+    else this.settled = this.#handover.back(candidate, reason !== 'operator', (first) => this.#host.retire(candidate, first));
     return true;
   }
 
@@ -287,11 +295,4 @@ export class Rollout {
   #orGiven<T>(work: T | Promise<T>): Promise<T> {
     return Promise.race([work, this.#given.promise]);
   }
-}
-
-function reasonOf(error: ChameleonError): RolloutReason {
-  if (error instanceof RolledBackError) return error.reason;
-  if (error instanceof ContractError) return 'contract';
-  if (error instanceof RolloutSupersededError) return 'superseded';
-  return error instanceof SupervisorClosedError ? 'closed' : error.code === 'ERR_QUIESCE_FAILED' ? 'quiesce-failed' : 'start-failed';
 }

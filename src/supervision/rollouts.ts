@@ -1,5 +1,5 @@
 /** The rollouts of one plugin: one after the other, or one in place of the others, and the hold that the last one left. */
-import { RolloutSupersededError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
+import { ReloadFailedError, RolledBackError, RolloutSupersededError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
 import type { RolloutResult, RolloutStatus } from '../types.ts';
 import { Turns } from '../util/turns.ts';
 import { Rollout, type RolloutHost, type RolloutRequest } from './rollout.ts';
@@ -71,6 +71,20 @@ export class Rollouts {
     const phases: RolloutResult['phases'] = [{ name: 'promoted', ms: Math.round(performance.now() - started) }];
     const to = fleet.active!.release.version;
     return { outcome: 'promoted', plugin, from, to, reason: null, detail: null, phases, outageMs: 0, stderrTail: '', shadow: null };
+  }
+
+  /** Ends the rollout that is under way; its result, or null when there is none or it was over first. */
+  async giveUp(): Promise<RolloutResult | null> {
+    const rollout = this.#current;
+    if (rollout === null) return null;
+    const version = rollout.status?.to ?? undefined;
+    const subject = { plugin: this.#host.name, ...(version !== undefined && { version }) };
+    rollout.abort(new RolledBackError(subject, 'operator', 'an operator went back', ''));
+    const error: unknown = await rollout.run().then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    return error instanceof ReloadFailedError ? error.result : null;
   }
 
   /** What was held is retired now. */

@@ -84,10 +84,11 @@ export class Roster {
 
   async rollback(name: string): Promise<RolloutResult> {
     const plugin = this.get(name);
-    const restored = plugin.restore();
-    if (restored === null) return this.rollOut(plugin, () => this.checked(plugin.previous(), plugin.options), plugin.options, { force: true }, false);
+    const { rollouts } = plugin;
+    const ended = rollouts.restore() ?? (await rollouts.giveUp());
+    if (ended === null) return this.rollOut(plugin, () => this.checked(plugin.previous(), plugin.options), plugin.options, { force: true }, false);
     await this.memory.save();
-    return restored;
+    return ended;
   }
 
   /** By these options, which are the plugin's from then on when they were asked for. Not `isTried`: it has served before, and is wanted now. */
@@ -104,7 +105,7 @@ export class Roster {
       // A fresh child of the version that served is no change to go back from.
       return sameVersion && asked.rollout?.holdMs === undefined ? { ...resolved, holdMs: 0 } : resolved;
     };
-    const result = await plugin.rollout({ pick, options, rollout, force }, supersede);
+    const result = await plugin.rollouts.run({ pick, options, rollout, force }, supersede);
     if (asked.options !== undefined) this.options.plugins.set(plugin.name, asked.options);
     // Whoever is told of it may count on it after the next start.
     await this.memory.save();

@@ -13,6 +13,8 @@ interface Code {
   onQuiesce?: string;
   /** Whether it has one. */
   onResume?: boolean;
+  /** Whether `who`, which is idempotent, is never answered. */
+  isHung?: boolean;
 }
 
 interface Ports extends Watched {
@@ -28,7 +30,7 @@ async function begin(options: PluginOptions = {}): Promise<Ports> {
   const { supervisor } = watched;
   const ports: Ports = {
     ...watched,
-    async load(version, { init = '', onQuiesce = '', onResume = true } = {}, asked = {}) {
+    async load(version, { init = '', onQuiesce = '', onResume = true, isHung = false } = {}, asked = {}) {
       const dir = await putFiles(join(folder, version), {
         'package.json': JSON.stringify({ name: 'port', version, type: 'module', main: 'index.js' }),
         'index.js': `
@@ -39,7 +41,11 @@ async function begin(options: PluginOptions = {}): Promise<Ports> {
             ${onResume ? `onResume(state) { asked.push('resume', state); },` : ''}
             methods: {
               asked: () => asked,
-              who: () => '${version}',
+              who: Object.defineProperty(
+                () => ${isHung ? 'new Promise(() => {})' : `'${version}'`},
+                Symbol.for('chameleon-supervisor.method'),
+                { value: { idempotent: true } },
+              ),
               take: (ms) => new Promise((resolve) => setTimeout(resolve, ms, '${version}')),
             },
           };`,
@@ -131,6 +137,14 @@ describe('the strategy exclusive', () => {
     expect(await call('asked')).toEqual(['init', '1.0.0']);
     await supervisor.rollback('port');
     expect(await call('asked')).toEqual(['init', null, 'quiesce', 'resume', '2.0.0', 'quiesce', 'resume', '3.0.0']);
+  });
+
+  test('has idempotent calls of a version that hangs answered by the one that is gone back to', async () => {
+    const { supervisor, load } = await begin({ drainTimeoutMs: 300 });
+    await load('2.0.0', { isHung: true });
+    const calls = Array.from({ length: 5 }, () => supervisor.call('port', 'who'));
+    await supervisor.rollback('port');
+    expect(await Promise.all(calls)).toEqual(calls.map(() => '1.0.0'));
   });
 
   test('leaves nothing running when it is closed while it goes back', async () => {
