@@ -27,6 +27,7 @@ import type { PendingCall } from '../rpc/channel.ts';
 import type { BreakerState, MethodInfo, PoisonedCall } from '../types.ts';
 import { Call, type Place } from './call.ts';
 import { PoisonGuard } from './poison-guard.ts';
+import { Refusals } from './refusals.ts';
 import { remoteFailure } from './remote.ts';
 
 export interface DispatcherOptions {
@@ -58,6 +59,7 @@ export class Dispatcher implements Place {
   readonly breaker: Breaker;
   readonly poison: PoisonGuard;
   readonly #recent = new RecentCalls();
+  readonly #refusals = new Refusals();
   readonly #setup: DispatcherOptions;
   readonly #queue: CallQueue<Call>;
   #methods: ReadonlyMap<string, MethodInfo> | null = null;
@@ -112,14 +114,15 @@ export class Dispatcher implements Place {
     call.generation = this.breaker.admit(now);
     if (call.generation < 0) {
       const { state } = this.breaker.status(now);
-      return call.fail(new CircuitOpenError(call.subject, Math.ceil(this.breaker.retryAfterMs(now)), state === 'closed' ? 'open' : state));
+      const retryAfterMs = Math.ceil(this.breaker.retryAfterMs(now));
+      return call.fail(this.#refusals.made(now, () => new CircuitOpenError(call.subject, retryAfterMs, state === 'closed' ? 'open' : state)));
     }
     call.place = this;
     const refusal = this.#queue.offer(call);
     if (refusal === null) return;
     this.#tell(call, 'ignored', 0);
     call.leave();
-    call.fail(new QueueFullError(call.subject, refusal, this.#retryAfterMs()));
+    call.fail(this.#refusals.made(now, () => new QueueFullError(call.subject, refusal, this.#retryAfterMs())));
   }
 
   /** From now on calls go to `instance`. */
