@@ -9,11 +9,11 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { CallCancelledError, CallTimeoutError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { CallObserver } from '../events.ts';
-import type { Instance } from '../instance/instance.ts';
 import { frame } from '../protocol/framing.ts';
 import type { WireError } from '../protocol/messages.ts';
 import type { QueueItem } from '../resilience/queue.ts';
 import type { PendingCall } from '../rpc/channel.ts';
+import type { Carrier } from './carrier.ts';
 
 /** Where a call is under way: told what happens to it. */
 export interface Place {
@@ -53,8 +53,8 @@ export class Call implements QueueItem, PendingCall {
   /** The breaker's leave for this attempt; -1 once it was told how the attempt ended. */
   generation = -1;
   place: Place | null = null;
-  /** The instance that it was given to. */
-  carrier: Instance | null = null;
+  /** Whom it was given to. */
+  carrier: Carrier | null = null;
   frame: string | null = null;
   sentAt: number | null = null;
   settled = false;

@@ -3,8 +3,7 @@ import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
 import { describeExit, PluginUnavailableError, type ChameleonError } from '../errors.ts';
 import type { Emit } from '../events.ts';
-import type { Instance } from '../instance/instance.ts';
-import type { InstanceEnd, Readiness } from '../instance/state.ts';
+import type { InstanceEnd } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
 import type { ExitCause, ExitFacts, RolloutReason } from '../types.ts';
@@ -31,10 +30,10 @@ export interface DeploymentOptions {
 
 export type State =
   | { kind: 'starting' }
-  | { kind: 'running'; instance: Instance; readiness: Readiness }
+  | { kind: 'running' }
   | { kind: 'restarting' }
   | { kind: 'failed'; error: ChameleonError }
-  | { kind: 'draining'; instance: Instance | null }
+  | { kind: 'draining' }
   | { kind: 'stopped' };
 
 /** Why a release is not started. */

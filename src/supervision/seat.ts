@@ -1,0 +1,260 @@
+/**
+ * One place for a child in a deployment: starts a child for it, the next one when that dies, and a fresh one in place of an old one.
+ * Owns its instances and its budget of restarts. Calls are the dispatcher's; what it means for the version, its deployment says.
+ *
+ * 1. At most one instance takes new calls, and at most one is being started.
+ * 2. After `stop()` resolved nothing of it is left.
+ */
+import type { ChameleonError } from '../errors.ts';
+import type { ReplaceReason } from '../events.ts';
+import { Instance } from '../instance/instance.ts';
+import type { InstanceEnd, Readiness } from '../instance/state.ts';
+import { newMarker } from '../process/orphans.ts';
+import { EXIT_FATAL } from '../protocol/messages.ts';
+import type { ExitFacts, InstanceStatus } from '../types.ts';
+import { within } from '../util/within.ts';
+import type { Carrier } from './carrier.ts';
+import { downError, type DeploymentOptions, type Refusal, verdictOf, type Verdict } from './deployment-state.ts';
+import { Restarter } from './restarter.ts';
+import { Tainted } from './tainted.ts';
+
+export interface SeatOptions {
+  deployment: DeploymentOptions;
+  /** For its first child: what the version before handed over. */
+  state: unknown;
+  /** A start that fails is the last one. */
+  isTried(): boolean;
+  /** From now on it takes calls. */
+  onUp(carrier: Carrier, readiness: Readiness): void;
+  /** From now on it takes none. */
+  onDown(carrier: Carrier): void;
+  /** The instance is dead; `end` has its calls. */
+  onEnd(end: InstanceEnd): void;
+  /** A start failed, and another one is made. */
+  onStartFailed(error: ChameleonError): void;
+  onRestart(delayMs: number): void;
+  onGivenUp(error: ChameleonError): void;
+  onTrouble(verdict: Verdict): void;
+}
+
+export class Seat {
+  readonly #setup: SeatOptions;
+  readonly #restarts: Restarter;
+  /** Every instance that is not gone yet. */
+  readonly #instances = new Set<Instance>();
+  readonly #tainted: Tainted;
+  #carrier: Carrier | null = null;
+  #starting = false;
+  #failed = false;
+  #quiesced = false;
+  #closed = false;
+  /** For the next child. */
+  #handed: unknown;
+  #lastExit: { exit: ExitFacts; at: number } | null = null;
+  /** Of instances that are gone. */
+  #droppedLogs = 0;
+
+  constructor(setup: SeatOptions) {
+    this.#setup = setup;
+    this.#handed = setup.state;
+    const { options, random } = setup.deployment;
+    this.#tainted = new Tainted(options);
+    this.#restarts = new Restarter({
+      options: options.restart,
+      random,
+      launch: () => this.launch(),
+      onScheduled: (delayMs) => setup.onRestart(delayMs),
+      onGivenUp: (error) => this.#giveUp(error),
+    });
+  }
+
+  /** Given up: only a fresh deployment, or `resume`, leaves that. */
+  get isFailed(): boolean {
+    return this.#failed;
+  }
+
+  get restarts(): number {
+    return this.#restarts.restarts;
+  }
+
+  /** The last end that nobody had asked for, and when it was. */
+  get lastExit(): { exit: ExitFacts; at: number } | null {
+    return this.#lastExit;
+  }
+
+  get droppedLogs(): number {
+    return [...this.#instances].reduce((total, { droppedLogs }) => total + droppedLogs, this.#droppedLogs);
+  }
+
+  /** The instance that takes calls; null while there is none. */
+  get instance(): Instance | null {
+    return this.#carrier?.instance ?? null;
+  }
+
+  instances(): InstanceStatus[] {
+    return [...this.#instances].map((instance) => instance.status());
+  }
+
+  /** Finishes what runs, and answers with what the plugin hands over. It is not restarted until `resume`. */
+  async quiesce(): Promise<unknown> {
+    this.#quiesced = true;
+    return this.#carrier?.instance.quiesce();
+  }
+
+  /** Serves on, with what it handed over or what came of it since. A child that cannot go on is replaced by a fresh one. */
+  async resume(state: unknown): Promise<void> {
+    this.#quiesced = false;
+    if (this.#closed) return;
+    const carrier = this.#carrier;
+    try {
+      if (carrier !== null && (await within(this.#setup.deployment.options.startTimeoutMs, carrier.instance.resume(state)))) return;
+    } catch {
+      // It has no way to go on, or that way failed.
+    }
+    this.#handed = state;
+    this.#failed = false;
+    if (carrier !== null) {
+      this.#setDown(carrier);
+      await carrier.instance.stop(0);
+    }
+    this.launch();
+  }
+
+  /** No more starts: what serves goes on until `stop`. */
+  close(): void {
+    this.#closed = true;
+    this.#restarts.cancel();
+  }
+
+  /** Stops every instance, each within `drainTimeoutMs`. */
+  stop(drainTimeoutMs: number): Promise<InstanceEnd[]> {
+    return Promise.all([...this.#instances].map((each) => each.stop(drainTimeoutMs)));
+  }
+
+  /** Ends every instance at once. */
+  kill(): void {
+    for (const instance of this.#instances) instance.kill('stopped', 'stopped at once');
+  }
+
+  /** Starts a child, unless one is being started. It takes the place of the one that serves. */
+  launch(): void {
+    if (this.#starting || this.#closed) return;
+    this.#starting = true;
+    const { starts, verify, release, options, emit } = this.#setup.deployment;
+    void starts.add(async () => {
+      const marker = await newMarker();
+      const refusal = await verify(release);
+      if (this.#closed) return;
+      if (refusal !== null) return this.#refuse(refusal);
+      const state = this.#handed;
+      this.#handed = undefined;
+      const onMemoryHigh = (): void => {
+        this.#setup.onTrouble({ reason: 'memory-limit', detail: 'its memory came near the limit', stderrTail: '' });
+        this.#replaceWarm(instance, 'memory-limit');
+      };
+      const instance: Instance = new Instance({ release, options, marker, state, emit, onMemoryHigh });
+      this.#instances.add(instance);
+      void instance.done.then((end) => this.#onEnd(instance, end));
+      void instance.gone.then(() => {
+        this.#instances.delete(instance);
+        this.#droppedLogs += instance.droppedLogs;
+      });
+      const readiness = await instance.ready;
+      if (readiness !== null) this.#onReady(instance, readiness);
+    });
+  }
+
+  #onReady(instance: Instance, readiness: Readiness): void {
+    this.#starting = false;
+    if (this.#closed || instance.state.kind !== 'ready') return;
+    const previous = this.#carrier;
+    this.#carrier = {
+      instance,
+      isOpen: false,
+      begun: 0,
+      onSpent: () => this.#replaceWarm(instance, 'max-calls'),
+      onCancelIgnored: () => this.#taint(instance),
+      onLeft: () => this.#tainted.endIfIdle(instance),
+    };
+    this.#setup.onUp(this.#carrier, readiness);
+    this.#limitAge(instance);
+    if (previous === null) return;
+    this.#setup.onDown(previous);
+    void previous.instance.stop(this.#setup.deployment.options.drainTimeoutMs);
+  }
+
+  #onEnd(instance: Instance, end: InstanceEnd): void {
+    const carrier = this.#carrier?.instance === instance ? this.#carrier : null;
+    if (end.kind === 'start-failed') this.#starting = false;
+    if (end.kind !== 'stopped') this.#lastExit = { exit: end.exit, at: performance.now() };
+    if (carrier !== null) {
+      this.#setDown(carrier);
+      // Before its calls are told: they may then go to the version before.
+      if (end.kind !== 'stopped' && !this.#closed) this.#setup.onTrouble(verdictOf(end.exit));
+    }
+    this.#setup.onEnd(end);
+    if (carrier !== null || end.kind === 'start-failed') this.#restart(end);
+  }
+
+  #setDown(carrier: Carrier): void {
+    if (this.#carrier === carrier) this.#carrier = null;
+    this.#setup.onDown(carrier);
+  }
+
+  #restart(end: InstanceEnd): void {
+    if (this.#closed || this.#failed || this.#starting || this.#quiesced) return;
+    const { release } = this.#setup.deployment;
+    const isFatal = end.exit.code === EXIT_FATAL;
+    if (end.kind !== 'start-failed') return this.#restarts.after(downError(release, end.exit.cause), end.exit.uptimeMs, isFatal);
+    // A warm replacement that did not come up: the instance that it was for serves on.
+    if (this.#carrier !== null) return this.#restarts.later();
+    const isOver = this.#setup.isTried() || isFatal || end.error.code === 'ERR_HANDSHAKE';
+    this.#setup.onStartFailed(end.error);
+    if (end.isShortage && !isOver) this.#restarts.postpone(end.error);
+    // However long it tried, a failed start was no life.
+    else this.#restarts.after(end.error, 0, isOver);
+  }
+
+  /** Of what could not be looked at nobody knows whether it is what was installed. */
+  #refuse({ error, isShortage }: Refusal): void {
+    this.#starting = false;
+    if (isShortage && !this.#setup.isTried()) this.#restarts.postpone(error);
+    else this.#giveUp(error);
+  }
+
+  #giveUp(error: ChameleonError): void {
+    // What serves was started from what was right.
+    if (this.#carrier !== null) return;
+    this.#failed = true;
+    this.#setup.onGivenUp(error);
+  }
+
+  #taint(instance: Instance): void {
+    const carrier = this.#carrier;
+    if (this.#closed || carrier?.instance !== instance) return;
+    this.#tellReplacing(instance, 'cancel-ignored');
+    this.#setDown(carrier);
+    const { release } = this.#setup.deployment;
+    if (!this.#starting) this.#restarts.after(downError(release, 'cancel-ignored'), instance.status().uptimeMs, false);
+    this.#tainted.add(instance);
+  }
+
+  #limitAge(instance: Instance): void {
+    const { maxAgeMs } = this.#setup.deployment.options;
+    if (maxAgeMs === null) return;
+    const age = setTimeout(() => this.#replaceWarm(instance, 'max-age'), maxAgeMs);
+    void instance.done.then(() => clearTimeout(age));
+  }
+
+  /** The instance serves until its replacement is ready. */
+  #replaceWarm(instance: Instance, reason: ReplaceReason): void {
+    if (this.#closed || this.#carrier?.instance !== instance) return;
+    this.#tellReplacing(instance, reason);
+    this.launch();
+  }
+
+  #tellReplacing(instance: Instance, reason: ReplaceReason): void {
+    const { release, emit } = this.#setup.deployment;
+    emit({ kind: 'instance-replacing', plugin: release.name, version: release.version, instance: instance.marker, reason });
+  }
+}
