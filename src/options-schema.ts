@@ -113,6 +113,8 @@ const plugin = {
   onDemand: flag,
   initArgs: z.array(z.unknown(), list).optional(),
   options: z.record(z.string(), z.unknown(), group).optional(),
+  instances: whole(1, 1_000),
+  routing: z.enum(['least-outstanding', 'key'], got('"least-outstanding" or "key"')).optional(),
   concurrency: count(),
   maxQueue: count(0),
   maxQueueBytes: size(),

@@ -77,6 +77,8 @@ const pluginDefaults = {
   onDemand: false as boolean,
   initArgs: [] as unknown[],
   options: {} as Record<string, unknown>,
+  instances: 1,
+  routing: 'least-outstanding' as 'least-outstanding' | 'key',
   concurrency: 100,
   maxQueue: 1_000,
   maxQueueBytes: 32 * MiB,

@@ -72,13 +72,16 @@ export interface VersionStatus {
   role: VersionRole;
   active: boolean;
   dir: string;
+  /** Of several instances the first that serves. */
   pid: number | null;
+  /** Of the instance that has served longest. */
   uptimeMs: number;
   inFlight: number;
   queued: number;
   queuedBytes: number;
   breaker: BreakerStatus;
   restarts: number;
+  /** Of all instances that serve, together. */
   rssBytes: number | null;
   methods: string[];
   instances: InstanceStatus[];

@@ -57,6 +57,13 @@ export interface PluginOptions {
   initArgs?: unknown[];
   /** Passed to the plugin's `init` as `options`. Must survive JSON. */
   options?: Record<string, unknown>;
+  /** Children of one version that share its calls, 1 to 1000. Queue, circuit and `concurrency` are those of the version. Default 1. */
+  instances?: number;
+  /**
+   * Which of several instances gets a call: the one with the least outstanding calls, or with `key` always the same one for calls of the
+   * same `key`, as long as it lives. Default `least-outstanding`.
+   */
+  routing?: 'least-outstanding' | 'key';
   /** Calls of one version that run at once. Default 100. */
   concurrency?: number;
   /** Calls that may wait for a slot. Default 1000. */
@@ -156,7 +163,7 @@ export interface CallOptions {
   timeoutMs?: number;
   /** Cancels the call: it rejects with `ERR_CALL_CANCELLED`, and the plugin's `this.signal` aborts. */
   signal?: AbortSignal;
-  /** Whom the call is for. Calls of one key take the same way wherever versions share the traffic. */
+  /** Whom the call is for. Calls of one key take the same way wherever versions share the traffic, and with `routing: 'key'` instances. */
   key?: string;
   /** W3C trace context, handed to the plugin as `this.traceparent`. */
   traceparent?: string;

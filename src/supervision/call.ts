@@ -35,6 +35,8 @@ export interface CallRequest {
   /** The arguments, as the text of a JSON array. */
   params: string;
   timeoutMs: number;
+  /** Whom the call is for. */
+  key: string | undefined;
   signal: AbortSignal | undefined;
   traceparent: string | undefined;
   observer: CallObserver | null;
@@ -44,6 +46,7 @@ export class Call implements QueueItem, PendingCall {
   readonly id: number;
   readonly method: string;
   readonly range: string | null;
+  readonly key: string | undefined;
   readonly bytes: number;
   readonly promise: Promise<unknown>;
   readonly madeAt: number;
@@ -74,6 +77,7 @@ export class Call implements QueueItem, PendingCall {
     this.id = request.id;
     this.method = request.method;
     this.range = request.range;
+    this.key = request.key;
     this.bytes = Buffer.byteLength(request.params);
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;

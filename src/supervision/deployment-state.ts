@@ -14,8 +14,8 @@ export interface DeploymentOptions {
   options: ResolvedPluginOptions;
   /** Give up when the first instance does not become ready. */
   once: boolean;
-  /** For its first child: what the version before handed over. */
-  state?: unknown;
+  /** For its first children, seat by seat: what the version before handed over. */
+  states?: readonly unknown[] | undefined;
   emit: Emit;
   /** Bounds how many children of the whole supervisor start at a time. */
   starts: PQueue;

@@ -3,14 +3,15 @@
  * its seats means for the version; the life of a child is its seat's, calls are the dispatcher's.
  *
  * 1. Calls that arrive while there is no child wait inside their deadline.
- * 2. `ready` settles once: when each first start was seen.
+ * 2. `ready` settles once, when each first start was seen: well where one succeeded, of one that is to be tried all.
  * 3. After `stop()` resolved nothing of it is left.
  */
 import type { Release } from '../catalog/release.ts';
 import { PluginUnavailableError, type ChameleonError } from '../errors.ts';
+import type { Instance } from '../instance/instance.ts';
 import type { InstanceEnd, Readiness } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
-import type { DeploymentState, VersionRole, VersionStatus } from '../types.ts';
+import type { DeploymentState, ExitFacts, VersionRole, VersionStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import type { Call } from './call.ts';
@@ -27,7 +28,11 @@ export class Deployment {
   readonly dispatcher: Dispatcher;
   readonly #setup: DeploymentOptions;
   readonly #ready = deferred<Readiness>();
-  readonly #seat: Seat;
+  readonly #seats: readonly Seat[];
+  /** Whose first start is still to be seen. */
+  readonly #unseen: Set<Seat>;
+  #readiness: Readiness | null = null;
+  #firstError: ChameleonError | null = null;
   #state: State = { kind: 'starting' };
   #stopping: Promise<StopReport> | null = null;
   /** It handed over, and waits to be told what follows. */
@@ -53,19 +58,9 @@ export class Deployment {
       onFailure: setup.onFailure,
       onReturned: setup.onReturned,
     });
-    this.#seat = new Seat({
-      deployment: setup,
-      state: setup.state,
-      isTried: () => this.#isTried,
-      onUp: (carrier, readiness) => this.#onUp(carrier, readiness),
-      onDown: (carrier) => this.#onDown(carrier),
-      onEnd: (end) => this.#onEnd(end),
-      onStartFailed: (error) => this.#ready.reject(error),
-      onRestart: (delayMs) => setup.emit({ kind: 'restart-scheduled', plugin, version, delayMs, restarts: this.#seat.restarts }),
-      onGivenUp: (error) => this.#giveUp(error),
-      onTrouble: (verdict) => this.onTrouble?.(verdict),
-    });
-    this.#seat.launch();
+    this.#seats = Array.from({ length: setup.options.instances }, (_, number) => this.#seat(number));
+    this.#unseen = new Set(this.#seats);
+    for (const seat of this.#seats) seat.launch();
   }
 
   get state(): DeploymentState {
@@ -102,23 +97,31 @@ export class Deployment {
 
   /** Ends every instance at once; `stop` reports it. */
   kill(): void {
-    this.#seat.kill();
+    for (const seat of this.#seats) seat.kill();
   }
 
-  /** Finishes what runs, lets the rest wait, and answers with what the plugin hands over. Whatever comes of it, `resume` or `stop` is due. */
-  async quiesce(): Promise<unknown> {
+  /**
+   * Finishes what runs, lets the rest wait, and answers with what the plugin hands over, seat by seat. Whatever comes of it, `resume` or
+   * `stop` is due.
+   */
+  async quiesce(): Promise<unknown[]> {
     if (this.#state.kind !== 'running') throw new Error(`could not be asked, it is ${this.#state.kind}`);
+    const down = this.#seats.filter((seat) => seat.instance === null && !seat.isHopeless);
+    if (down.length > 0) throw new Error(`could not be asked, ${down.length} of its ${this.#seats.length} instances are down`);
     this.#quiesced = true;
     this.dispatcher.hold();
-    return this.#seat.quiesce();
+    const handed = this.#seats.map((seat) => seat.quiesce());
+    // Who is still at it must not be told to resume.
+    await Promise.allSettled(handed);
+    return Promise.all(handed);
   }
 
   /** Serves on, with what it handed over or what came of it since. A child that cannot go on is replaced by a fresh one. */
-  async resume(state: unknown): Promise<void> {
+  async resume(states: readonly unknown[]): Promise<void> {
     this.#quiesced = false;
     if (this.#state.kind === 'draining' || this.#state.kind === 'stopped') return;
     if (this.#state.kind === 'failed') this.#state = { kind: 'restarting' };
-    await this.#seat.resume(state);
+    await Promise.all(this.#seats.map((seat, number) => seat.resume(states[number] ?? null)));
     this.dispatcher.goOn();
   }
 
@@ -128,18 +131,50 @@ export class Deployment {
       state: this.state,
       role,
       dispatcher: this.dispatcher,
-      restarts: this.#seat.restarts,
-      serving: this.#seat.instance?.status() ?? null,
-      instances: this.#seat.instances(),
+      restarts: this.#restarts,
+      serving: this.#serving.map((instance) => instance.status()),
+      instances: this.#seats.flatMap((seat) => seat.instances()),
       error: this.#state.kind === 'failed' ? this.#state.error : null,
-      lastExit: this.#seat.lastExit?.exit ?? null,
-      droppedLogs: this.#seat.droppedLogs,
+      lastExit: this.#lastExit,
+      droppedLogs: this.#seats.reduce((sum, { droppedLogs }) => sum + droppedLogs, 0),
     });
   }
 
   /** It is to be tried once, and that is not over: whoever tries it tells what comes of it. */
   get #isTried(): boolean {
-    return this.#setup.once && this.#state.kind === 'starting';
+    return this.#setup.once && this.#unseen.size > 0;
+  }
+
+  get #serving(): Instance[] {
+    return this.#seats.map(({ instance }) => instance).filter((instance) => instance !== null);
+  }
+
+  get #restarts(): number {
+    return this.#seats.reduce((sum, { restarts }) => sum + restarts, 0);
+  }
+
+  get #lastExit(): ExitFacts | null {
+    const ends = this.#seats.map(({ lastExit }) => lastExit).filter((end) => end !== null);
+    return ends.toSorted((a, b) => a.at - b.at).at(-1)?.exit ?? null;
+  }
+
+  #seat(number: number): Seat {
+    const { emit, states, release } = this.#setup;
+    const seat: Seat = new Seat({
+      deployment: this.#setup,
+      number,
+      state: states?.[number],
+      isTried: () => this.#isTried,
+      onUp: (carrier, readiness) => this.#onUp(seat, carrier, readiness),
+      onDown: (carrier) => this.#onDown(seat, carrier),
+      onEnd: (end) => this.#onEnd(end),
+      onStartFailed: (error) => this.#onFirst(seat, error),
+      onRestart: (delayMs) => emit({ kind: 'restart-scheduled', plugin: release.name, version: release.version, delayMs, restarts: this.#restarts }),
+      mayGiveUp: () => this.#seats.every((each) => each.isHopeless),
+      onGivenUp: (error) => this.#onGivenUp(seat, error),
+      onTrouble: (verdict) => this.onTrouble?.(verdict),
+    });
+    return seat;
   }
 
   async #stop(drainTimeoutMs: number): Promise<StopReport> {
@@ -147,27 +182,29 @@ export class Deployment {
     const started = performance.now();
     const { name: plugin, version } = this.release;
     this.#state = { kind: 'draining' };
-    this.#seat.close();
+    for (const seat of this.#seats) seat.close();
     this.#ready.reject(new PluginUnavailableError({ plugin, version }, 'stopped'));
-    const { instance } = this.#seat;
-    if (instance !== null) await within(drainTimeoutMs, Promise.race([this.dispatcher.onIdle(), instance.done]));
+    const allDead = Promise.all(this.#serving.map(({ done }) => done));
+    await within(drainTimeoutMs, Promise.race([this.dispatcher.onIdle(), allDead]));
     report.abandonedCalls += this.dispatcher.waiting;
     this.dispatcher.giveBack(() => true);
     const left = Math.max(0, drainTimeoutMs - (performance.now() - started));
-    addEnds(report, await this.#seat.stop(left));
+    addEnds(report, (await Promise.all(this.#seats.map((seat) => seat.stop(left)))).flat());
     this.dispatcher.giveBack(() => true);
     this.#state = { kind: 'stopped' };
     return report;
   }
 
-  #onUp(carrier: Carrier, readiness: Readiness): void {
+  #onUp(seat: Seat, carrier: Carrier, readiness: Readiness): void {
     this.#state = { kind: 'running' };
+    this.#readiness ??= readiness;
     this.dispatcher.open(carrier, readiness.methods);
-    this.#ready.resolve(readiness);
+    this.#onFirst(seat, null);
   }
 
-  #onDown(carrier: Carrier): void {
+  #onDown(seat: Seat, carrier: Carrier): void {
     this.dispatcher.close(carrier);
+    if (this.#isTried && seat.instance === null) this.#unseen.add(seat);
     if (this.#state.kind === 'running' && !this.dispatcher.isOpen) this.#state = { kind: 'restarting' };
   }
 
@@ -177,10 +214,22 @@ export class Deployment {
     if (this.#state.kind === 'draining' && !this.dispatcher.isOpen) this.dispatcher.giveBack(() => true);
   }
 
-  #giveUp(error: ChameleonError): void {
-    const { name: plugin, version } = this.release;
+  /** A start of this seat was seen: the first one counts. */
+  #onFirst(seat: Seat, error: ChameleonError | null): void {
+    this.#firstError ??= error;
+    if (error !== null && this.#setup.once) return this.#ready.reject(error);
+    this.#unseen.delete(seat);
+    if (this.#unseen.size > 0) return;
+    if (this.#readiness !== null) this.#ready.resolve(this.#readiness);
+    else this.#ready.reject(this.#firstError!);
+  }
+
+  #onGivenUp(seat: Seat, error: ChameleonError): void {
     const isTried = this.#isTried;
-    this.#ready.reject(error);
+    this.#onFirst(seat, error);
+    if (!this.#seats.every((each) => each.isHopeless)) return;
+    for (const each of this.#seats) each.fail();
+    const { name: plugin, version } = this.release;
     this.#state = { kind: 'failed', error };
     if (!isTried) this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });
     this.dispatcher.giveBack(() => true);

@@ -25,7 +25,7 @@ import { RecentCalls, type Sample } from '../resilience/recent.ts';
 import type { PendingCall } from '../rpc/channel.ts';
 import type { BreakerState, MethodInfo, PoisonedCall } from '../types.ts';
 import { Call, type Place } from './call.ts';
-import type { Carrier } from './carrier.ts';
+import { type Carrier, Carriers } from './carrier.ts';
 import { PoisonGuard } from './poison-guard.ts';
 import { remoteFailure } from './remote.ts';
 
@@ -55,7 +55,7 @@ export class Dispatcher implements Place {
   readonly #setup: DispatcherOptions;
   readonly #queue: CallQueue<Call>;
   #methods: ReadonlyMap<string, MethodInfo> | null = null;
-  #carriers: readonly Carrier[] = [];
+  readonly #carriers: Carriers;
   #held = false;
   #meanMs = 1;
 
@@ -67,6 +67,7 @@ export class Dispatcher implements Place {
       if (to === 'open' || to === 'isolated') this.giveBack(() => true);
     });
     this.poison = new PoisonGuard(setup.options, setup.onPoisoned);
+    this.#carriers = new Carriers(setup.options.routing === 'key');
     const { concurrency, maxQueue, maxQueueBytes } = setup.options;
     this.#queue = new CallQueue({ concurrency, maxQueue, maxQueueBytes, total: setup.total });
     this.#queue.pause();
@@ -92,8 +93,7 @@ export class Dispatcher implements Place {
   /** What its calls came to that ended at `since` or later, and what those come to that still run. */
   sample(since: number): Sample {
     const now = performance.now();
-    const calls = this.#carriers.flatMap(({ instance }) => instance.calls());
-    const running = calls.flatMap(({ sentAt }) => (sentAt === null ? [] : [now - sentAt]));
+    const running = this.#carriers.calls().flatMap(({ sentAt }) => (sentAt === null ? [] : [now - sentAt]));
     return this.#recent.sample(since, running);
   }
 
@@ -118,21 +118,19 @@ export class Dispatcher implements Place {
 
   /** Whether there is anyone to carry calls. */
   get isOpen(): boolean {
-    return this.#carriers.length > 0;
+    return this.#carriers.size > 0;
   }
 
   /** From now on this one carries calls. */
   open(carrier: Carrier, methods: ReadonlyMap<string, MethodInfo>): void {
-    carrier.isOpen = true;
-    this.#carriers = [...this.#carriers, carrier];
+    this.#carriers.add(carrier);
     this.#methods = methods;
     if (!this.#held) this.#queue.resume();
   }
 
   /** From now on it gets no more; without any, calls wait until the next `open`. */
   close(carrier: Carrier): void {
-    carrier.isOpen = false;
-    this.#carriers = this.#carriers.filter((each) => each !== carrier);
+    this.#carriers.remove(carrier);
     if (!this.isOpen) this.#queue.pause();
   }
 
@@ -181,7 +179,7 @@ export class Dispatcher implements Place {
   }
 
   started(call: Call): void {
-    const carrier = this.#carriers[0];
+    const carrier = this.#carriers.next(call.key);
     if (carrier === undefined || this.#methods === null) throw new Error('a slot was given while there is no instance');
     const { instance } = carrier;
     if (instance.state.kind === 'exited') {

@@ -27,8 +27,8 @@ export interface RolloutHost {
   readonly fleet: Fleet;
   readonly emit: Emit;
   readonly isClosed: boolean;
-  /** Starts a candidate; `state` is what the old version handed over. */
-  deploy(release: Release, options: ResolvedPluginOptions, state: unknown): Deployment;
+  /** Starts a candidate; `states` are what the children of the old version handed over. */
+  deploy(release: Release, options: ResolvedPluginOptions, states?: readonly unknown[]): Deployment;
   /** Resolves when nothing of it is left. */
   retire(deployment: Deployment): Promise<unknown>;
   /** From now on the plugin lives by the options of this deployment, which is about to be active. */
@@ -141,7 +141,7 @@ export class Rollout {
     const before = this.#from?.release;
     this.#plan = this.#request.rollout(before?.version === release.version && before.dir === release.dir);
     if (this.#plan.strategy === 'exclusive' && this.#from !== null) {
-      this.#handover = new Handover(this.#from);
+      this.#handover = new Handover(this.#from, this.#request.options.instances);
       await this.#orGiven(this.#handover.quiesce());
     }
     return release;
@@ -149,7 +149,7 @@ export class Rollout {
 
   async #probe(release: Release): Promise<Deployment> {
     const { fleet } = this.#host;
-    const candidate = this.#host.deploy(release, this.#request.options, this.#handover?.state);
+    const candidate = this.#host.deploy(release, this.#request.options, this.#handover?.states);
     fleet.candidate = candidate;
     this.#enter({ kind: 'probing', candidate });
     const { methods } = await this.#orGiven(candidate.ready);

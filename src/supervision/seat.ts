@@ -20,6 +20,8 @@ import { Tainted } from './tainted.ts';
 
 export interface SeatOptions {
   deployment: DeploymentOptions;
+  /** From 0: a child has that of the one whose place it takes. */
+  number: number;
   /** For its first child: what the version before handed over. */
   state: unknown;
   /** A start that fails is the last one. */
@@ -33,6 +35,8 @@ export interface SeatOptions {
   /** A start failed, and another one is made. */
   onStartFailed(error: ChameleonError): void;
   onRestart(delayMs: number): void;
+  /** Whether it may give up, since no other seat is hoped for. */
+  mayGiveUp(): boolean;
   onGivenUp(error: ChameleonError): void;
   onTrouble(verdict: Verdict): void;
 }
@@ -45,6 +49,8 @@ export class Seat {
   readonly #tainted: Tainted;
   #carrier: Carrier | null = null;
   #starting = false;
+  /** It has used up its restarts, and was not ready since. */
+  #spent = false;
   #failed = false;
   #quiesced = false;
   #closed = false;
@@ -64,13 +70,13 @@ export class Seat {
       random,
       launch: () => this.launch(),
       onScheduled: (delayMs) => setup.onRestart(delayMs),
-      onGivenUp: (error) => this.#giveUp(error),
+      onSpent: (error) => this.#spend(error),
     });
   }
 
-  /** Given up: only a fresh deployment, or `resume`, leaves that. */
-  get isFailed(): boolean {
-    return this.#failed;
+  /** Nothing is hoped of it: it is given up, or goes on trying only because others serve. */
+  get isHopeless(): boolean {
+    return this.#failed || this.#spent;
   }
 
   get restarts(): number {
@@ -112,7 +118,7 @@ export class Seat {
       // It has no way to go on, or that way failed.
     }
     this.#handed = state;
-    this.#failed = false;
+    this.#failed = this.#spent = false;
     if (carrier !== null) {
       this.#setDown(carrier);
       await carrier.instance.stop(0);
@@ -123,6 +129,12 @@ export class Seat {
   /** No more starts: what serves goes on until `stop`. */
   close(): void {
     this.#closed = true;
+    this.#restarts.cancel();
+  }
+
+  /** Given up: only `resume` leaves that. */
+  fail(): void {
+    this.#failed = true;
     this.#restarts.cancel();
   }
 
@@ -167,9 +179,11 @@ export class Seat {
   #onReady(instance: Instance, readiness: Readiness): void {
     this.#starting = false;
     if (this.#closed || instance.state.kind !== 'ready') return;
+    this.#failed = this.#spent = false;
     const previous = this.#carrier;
     this.#carrier = {
       instance,
+      number: this.#setup.number,
       isOpen: false,
       begun: 0,
       onSpent: () => this.#replaceWarm(instance, 'max-calls'),
@@ -205,14 +219,18 @@ export class Seat {
     if (this.#closed || this.#failed || this.#starting || this.#quiesced) return;
     const { release } = this.#setup.deployment;
     const isFatal = end.exit.code === EXIT_FATAL;
-    if (end.kind !== 'start-failed') return this.#restarts.after(downError(release, end.exit.cause), end.exit.uptimeMs, isFatal);
+    if (end.kind !== 'start-failed') {
+      const error = downError(release, end.exit.cause);
+      return isFatal ? this.#giveUp(error) : this.#restarts.after(error, end.exit.uptimeMs);
+    }
     // A warm replacement that did not come up: the instance that it was for serves on.
     if (this.#carrier !== null) return this.#restarts.later();
     const isOver = this.#setup.isTried() || isFatal || end.error.code === 'ERR_HANDSHAKE';
     this.#setup.onStartFailed(end.error);
-    if (end.isShortage && !isOver) this.#restarts.postpone(end.error);
+    if (isOver) this.#giveUp(end.error);
+    else if (end.isShortage) this.#restarts.postpone(end.error);
     // However long it tried, a failed start was no life.
-    else this.#restarts.after(end.error, 0, isOver);
+    else this.#restarts.after(end.error, 0);
   }
 
   /** Of what could not be looked at nobody knows whether it is what was installed. */
@@ -229,13 +247,19 @@ export class Seat {
     this.#setup.onGivenUp(error);
   }
 
+  #spend(error: ChameleonError): void {
+    this.#spent = true;
+    if (this.#setup.mayGiveUp()) this.#giveUp(error);
+    else this.#restarts.later();
+  }
+
   #taint(instance: Instance): void {
     const carrier = this.#carrier;
     if (this.#closed || carrier?.instance !== instance) return;
     this.#tellReplacing(instance, 'cancel-ignored');
     this.#setDown(carrier);
     const { release } = this.#setup.deployment;
-    if (!this.#starting) this.#restarts.after(downError(release, 'cancel-ignored'), instance.status().uptimeMs, false);
+    if (!this.#starting) this.#restarts.after(downError(release, 'cancel-ignored'), instance.status().uptimeMs);
     this.#tainted.add(instance);
   }
 
