@@ -127,6 +127,7 @@ const plugin = {
   memoryLimitBytes: size().nullable(),
   maxAgeMs: duration().nullable(),
   maxCalls: count().nullable(),
+  idleTimeoutMs: duration().nullable(),
   poisonAfter: count(0),
   poisonMs: duration(),
   maxLogsPerSecond: count(),

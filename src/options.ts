@@ -91,6 +91,7 @@ const pluginDefaults = {
   memoryLimitBytes: null as number | null,
   maxAgeMs: null as number | null,
   maxCalls: null as number | null,
+  idleTimeoutMs: null as number | null,
   poisonAfter: 3,
   poisonMs: 60_000,
   maxLogsPerSecond: 10_000,

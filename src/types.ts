@@ -88,6 +88,8 @@ export interface PluginOptions {
   maxAgeMs?: number | null;
   /** Calls after which a child is replaced by a fresh one, blue-green. Default null: never. */
   maxCalls?: number | null;
+  /** Time without a call after which the children are stopped; the next call starts them again. Default null: never. */
+  idleTimeoutMs?: number | null;
   /** Deaths that the same call (method and arguments) must have been in flight at, without a success between, to be refused. Default 3; 0 is never. */
   poisonAfter?: number;
   /** How long such a call is refused. Default 60 000. */

@@ -32,6 +32,8 @@ export type State =
   | { kind: 'starting' }
   | { kind: 'running' }
   | { kind: 'restarting' }
+  /** Its children were stopped since nobody called; the next call starts them. */
+  | { kind: 'idle' }
   | { kind: 'failed'; error: ChameleonError }
   | { kind: 'draining' }
   | { kind: 'stopped' };

@@ -18,6 +18,7 @@ import type { Call } from './call.ts';
 import type { Carrier } from './carrier.ts';
 import { addEnds, type DeploymentOptions, type State, type StopReport, type Verdict } from './deployment-state.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { Idleness } from './idleness.ts';
 import { Seat } from './seat.ts';
 import { versionStatus } from './status.ts';
 
@@ -34,6 +35,11 @@ export class Deployment {
   #readiness: Readiness | null = null;
   #firstError: ChameleonError | null = null;
   #state: State = { kind: 'starting' };
+  readonly #idleness: Idleness;
+  /** Resolves when nothing is left of the children that were stopped for want of calls. */
+  #emptied: Promise<unknown> = Promise.resolve();
+  /** The call came then that they are started for; null while nobody waits for that. */
+  #wokenAt: number | null = null;
   #stopping: Promise<StopReport> | null = null;
   /** It handed over, and waits to be told what follows. */
   #quiesced = false;
@@ -58,6 +64,7 @@ export class Deployment {
       onFailure: setup.onFailure,
       onReturned: setup.onReturned,
     });
+    this.#idleness = new Idleness(setup.options.idleTimeoutMs, this.dispatcher, () => this.#onIdle());
     this.#seats = Array.from({ length: setup.options.instances }, (_, number) => this.#seat(number));
     this.#unseen = new Set(this.#seats);
     for (const seat of this.#seats) seat.launch();
@@ -67,9 +74,10 @@ export class Deployment {
     return this.#state.kind;
   }
 
-  /** Whether it takes calls, now or when its child is back. */
+  /** Whether it takes calls, now or when its child is there. */
   get isServing(): boolean {
-    return this.#state.kind === 'starting' || this.#state.kind === 'running' || this.#state.kind === 'restarting';
+    const { kind } = this.#state;
+    return kind !== 'failed' && kind !== 'draining' && kind !== 'stopped';
   }
 
   get isQuiesced(): boolean {
@@ -84,6 +92,9 @@ export class Deployment {
       case 'draining':
       case 'stopped':
         return call.fail(new PluginUnavailableError(call.subject, this.#state.kind));
+      case 'idle':
+        this.dispatcher.submit(call, now);
+        return this.#wake(now);
       default:
         this.dispatcher.submit(call, now);
     }
@@ -105,11 +116,15 @@ export class Deployment {
    * `stop` is due.
    */
   async quiesce(): Promise<unknown[]> {
-    if (this.#state.kind !== 'running') throw new Error(`could not be asked, it is ${this.#state.kind}`);
+    await this.#emptied;
+    if (this.#state.kind !== 'running' && this.#state.kind !== 'idle') throw new Error(`could not be asked, it is ${this.#state.kind}`);
+    const isIdle = this.#state.kind === 'idle';
     const down = this.#seats.filter((seat) => seat.instance === null && !seat.isHopeless);
-    if (down.length > 0) throw new Error(`could not be asked, ${down.length} of its ${this.#seats.length} instances are down`);
+    if (!isIdle && down.length > 0) throw new Error(`could not be asked, ${down.length} of its ${this.#seats.length} instances are down`);
     this.#quiesced = true;
     this.dispatcher.hold();
+    // Who is not there has nothing to hand over.
+    if (isIdle) return [];
     const handed = this.#seats.map((seat) => seat.quiesce());
     // Who is still at it must not be told to resume.
     await Promise.allSettled(handed);
@@ -120,9 +135,11 @@ export class Deployment {
   async resume(states: readonly unknown[]): Promise<void> {
     this.#quiesced = false;
     if (this.#state.kind === 'draining' || this.#state.kind === 'stopped') return;
-    if (this.#state.kind === 'failed') this.#state = { kind: 'restarting' };
-    await Promise.all(this.#seats.map((seat, number) => seat.resume(states[number] ?? null)));
+    const isIdle = this.#state.kind === 'idle' && states.length === 0;
+    if (this.#state.kind === 'failed' || this.#state.kind === 'idle') this.#state = { kind: isIdle ? 'idle' : 'restarting' };
+    if (!isIdle) await Promise.all(this.#seats.map((seat, number) => seat.resume(states[number] ?? null)));
     this.dispatcher.goOn();
+    if (isIdle) this.#wake(performance.now());
   }
 
   status(role: VersionRole): VersionStatus {
@@ -182,6 +199,7 @@ export class Deployment {
     const started = performance.now();
     const { name: plugin, version } = this.release;
     this.#state = { kind: 'draining' };
+    this.#idleness.end();
     for (const seat of this.#seats) seat.close();
     this.#ready.reject(new PluginUnavailableError({ plugin, version }, 'stopped'));
     const allDead = Promise.all(this.#serving.map(({ done }) => done));
@@ -199,7 +217,12 @@ export class Deployment {
     this.#state = { kind: 'running' };
     this.#readiness ??= readiness;
     this.dispatcher.open(carrier, readiness.methods);
+    this.#idleness.watch();
     this.#onFirst(seat, null);
+    if (this.#wokenAt === null) return;
+    const { name: plugin, version } = this.release;
+    this.#setup.emit({ kind: 'woken', plugin, version, wakingMs: performance.now() - this.#wokenAt });
+    this.#wokenAt = null;
   }
 
   #onDown(seat: Seat, carrier: Carrier): void {
@@ -212,6 +235,26 @@ export class Deployment {
     this.dispatcher.bury(end);
     // Nobody will carry what waits.
     if (this.#state.kind === 'draining' && !this.dispatcher.isOpen) this.dispatcher.giveBack(() => true);
+  }
+
+  #onIdle(): void {
+    if (this.#quiesced || this.#unseen.size > 0 || (this.#state.kind !== 'running' && this.#state.kind !== 'restarting'))
+      return this.#idleness.watch();
+    const { name: plugin, version } = this.release;
+    this.#state = { kind: 'idle' };
+    this.#setup.emit({ kind: 'idle-stopped', plugin, version });
+    this.#emptied = Promise.all(this.#seats.map((seat) => seat.vacate()));
+  }
+
+  /** Starts the children again, where a call waits for them: once, however many calls that is. */
+  #wake(now: number): void {
+    if (this.#quiesced || this.dispatcher.waiting === 0) return;
+    this.#state = { kind: 'starting' };
+    this.#wokenAt = now;
+    // What the old child owned, the new one may need.
+    void this.#emptied.then(() => {
+      for (const seat of this.#seats) seat.launch();
+    });
   }
 
   /** A start of this seat was seen: the first one counts. */
@@ -229,6 +272,7 @@ export class Deployment {
     this.#onFirst(seat, error);
     if (!this.#seats.every((each) => each.isHopeless)) return;
     for (const each of this.#seats) each.fail();
+    this.#wokenAt = null;
     const { name: plugin, version } = this.release;
     this.#state = { kind: 'failed', error };
     if (!isTried) this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });

@@ -57,6 +57,7 @@ export class Dispatcher implements Place {
   #methods: ReadonlyMap<string, MethodInfo> | null = null;
   readonly #carriers: Carriers;
   #held = false;
+  #lastCallAt = 0;
   #meanMs = 1;
 
   constructor(setup: DispatcherOptions) {
@@ -81,6 +82,11 @@ export class Dispatcher implements Place {
     return this.#queue.running;
   }
 
+  /** When it was called last, or a call ended. */
+  get lastCallAt(): number {
+    return this.#lastCallAt;
+  }
+
   get heldBytes(): number {
     return this.#queue.heldBytes;
   }
@@ -98,6 +104,7 @@ export class Dispatcher implements Place {
   }
 
   submit(call: Call, now: number): void {
+    this.#lastCallAt = now;
     const limit = this.#setup.options.maxMessageBytes;
     if (this.#methods !== null && !this.#methods.has(call.method)) return call.fail(this.#noSuchMethod(call));
     if (call.bytes + ENVELOPE_BYTES > limit) return call.fail(new PayloadTooLargeError(call.subject, 'arguments', call.bytes, limit));
@@ -265,6 +272,7 @@ export class Dispatcher implements Place {
   }
 
   #tell(call: Call, outcome: Outcome, runningMs: number, now = performance.now()): void {
+    this.#lastCallAt = now;
     const { generation } = call;
     call.generation = -1;
     if (generation < 0) return;

@@ -53,6 +53,8 @@ export class Seat {
   #spent = false;
   #failed = false;
   #quiesced = false;
+  /** No child is wanted until the next `launch`. */
+  #vacant = false;
   #closed = false;
   /** For the next child. */
   #handed: unknown;
@@ -126,6 +128,15 @@ export class Seat {
     this.launch();
   }
 
+  /** Stops its child, and starts none until the next `launch`. Resolves when nothing of it is left. */
+  async vacate(): Promise<void> {
+    this.#vacant = true;
+    this.#failed = this.#spent = false;
+    this.#restarts.cancel();
+    if (this.#carrier !== null) this.#setDown(this.#carrier);
+    await this.stop(this.#setup.deployment.options.drainTimeoutMs);
+  }
+
   /** No more starts: what serves goes on until `stop`. */
   close(): void {
     this.#closed = true;
@@ -150,6 +161,7 @@ export class Seat {
 
   /** Starts a child, unless one is being started. It takes the place of the one that serves. */
   launch(): void {
+    this.#vacant = false;
     if (this.#starting || this.#closed) return;
     this.#starting = true;
     const { starts, verify, release, options, emit } = this.#setup.deployment;
@@ -157,6 +169,7 @@ export class Seat {
       const marker = await newMarker();
       const refusal = await verify(release);
       if (this.#closed) return;
+      if (this.#vacant) return void (this.#starting = false);
       if (refusal !== null) return this.#refuse(refusal);
       const state = this.#handed;
       this.#handed = undefined;
@@ -216,7 +229,7 @@ export class Seat {
   }
 
   #restart(end: InstanceEnd): void {
-    if (this.#closed || this.#failed || this.#starting || this.#quiesced) return;
+    if (this.#closed || this.#vacant || this.#failed || this.#starting || this.#quiesced) return;
     const { release } = this.#setup.deployment;
     const isFatal = end.exit.code === EXIT_FATAL;
     if (end.kind !== 'start-failed') {

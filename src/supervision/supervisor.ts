@@ -201,6 +201,7 @@ export class Supervisor extends EventHub {
         const { inFlight, queued, restarts, rssBytes } = each;
         versions[each.version] ??= {
           methods: telemetry.methods(plugin.name, each.version),
+          ...telemetry.wakes(plugin.name, each.version),
           inFlight,
           queued,
           breaker: each.breaker.state,

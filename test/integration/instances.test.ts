@@ -28,7 +28,7 @@ describe('calls', () => {
     expect(pids(watched)).toHaveLength(4);
     const answers = await Promise.all(Array.from({ length: 200 }, () => supervisor.call('worker', method, args)));
     const counts = counted(answers);
-    expect([...counts.keys()].sort()).toEqual(pids(watched).sort());
+    expect(new Set(counts.keys())).toEqual(new Set(pids(watched)));
     for (const count of counts.values()) expect(count).toBeGreaterThan(25);
   });
 
@@ -186,7 +186,7 @@ describe('replacement', () => {
     const error = await rejection(versions.supervisor.load(await versions.put('2.0.0', { initThrows: true })));
     expect(error).toMatchObject({ code: 'ERR_RELOAD_FAILED' });
     expect(pids(versions, 'versioned')).toEqual(before);
-    expect((await ourChildren()).sort()).toEqual(before.toSorted());
+    expect(new Set(await ourChildren())).toEqual(new Set(before));
     expect(await versions.supervisor.call('versioned', 'who')).toBe('1.0.0');
   });
 
