@@ -117,6 +117,7 @@ const plugin = {
   routing: z.enum(['least-outstanding', 'key'], got('"least-outstanding" or "key"')).optional(),
   concurrency: count(),
   maxQueue: count(0),
+  fairBy: z.enum(['key'], got('"key" or null')).nullable().optional(),
   maxQueueBytes: size(),
   callTimeoutMs: callTimeout,
   startTimeoutMs: duration(),

@@ -81,6 +81,7 @@ const pluginDefaults = {
   routing: 'least-outstanding' as 'least-outstanding' | 'key',
   concurrency: 100,
   maxQueue: 1_000,
+  fairBy: null as 'key' | null,
   maxQueueBytes: 32 * MiB,
   callTimeoutMs: 30_000,
   startTimeoutMs: 10_000,

@@ -68,6 +68,11 @@ export interface PluginOptions {
   concurrency?: number;
   /** Calls that may wait for a slot. Default 1000. */
   maxQueue?: number;
+  /**
+   * Share the slots fairly between callers, by the `key` of their calls: keys with waiting calls take turns, and no key may fill more of the
+   * queue than it leaves to others. Calls without a key are one caller's. Default null: first in, first out.
+   */
+  fairBy?: 'key' | null;
   /** Bytes of arguments that may wait for a slot. Default 32 MiB. */
   maxQueueBytes?: number;
   /** Deadline of a call that names none, queue and retries included. Default 30 000. */

@@ -69,8 +69,8 @@ export class Dispatcher implements Place {
     });
     this.poison = new PoisonGuard(setup.options, setup.onPoisoned);
     this.#carriers = new Carriers(setup.options.routing === 'key');
-    const { concurrency, maxQueue, maxQueueBytes } = setup.options;
-    this.#queue = new CallQueue({ concurrency, maxQueue, maxQueueBytes, total: setup.total });
+    const { concurrency, maxQueue, maxQueueBytes, fairBy } = setup.options;
+    this.#queue = new CallQueue({ concurrency, maxQueue, maxQueueBytes, fair: fairBy === 'key', total: setup.total });
     this.#queue.pause();
   }
 
