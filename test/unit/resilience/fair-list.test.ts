@@ -28,16 +28,16 @@ describe('the list', () => {
         let lines: Admission<Item>[][] = [];
         let waiting: Admission<Item>[] = [];
         const tidy = (): void => void (lines = lines.filter(({ length }) => length > 0));
-        for (const [id, step] of steps.entries()) {
-          if (step.kind === 'place' || step.kind === 'front') {
-            const admission = admissionOf({ id, key: step.key });
-            list.place(admission, step.kind === 'front');
+        for (const [id, made] of steps.entries()) {
+          if (made.kind === 'place' || made.kind === 'front') {
+            const admission = admissionOf({ id, key: made.key });
+            list.place(admission, made.kind === 'front');
             waiting.push(admission);
-            const line = lines.find(([first]) => first!.item.key === step.key);
-            if (step.kind === 'front') front.unshift(admission);
+            const line = lines.find(([first]) => first!.item.key === made.key);
+            if (made.kind === 'front') front.unshift(admission);
             else if (line === undefined) lines.push([admission]);
             else line.push(admission);
-          } else if (step.kind === 'shift') {
+          } else if (made.kind === 'shift') {
             let expected = front.shift() ?? null;
             if (expected === null && lines.length > 0) {
               const line = lines.shift()!;
@@ -47,7 +47,7 @@ describe('the list', () => {
             expect(list.shift()).toBe(expected);
             waiting = waiting.filter((each) => each !== expected);
           } else if (waiting.length > 0) {
-            const gone = waiting[step.which % waiting.length]!;
+            const gone = waiting[made.which % waiting.length]!;
             list.unlink(gone);
             waiting = waiting.filter((each) => each !== gone);
             front = front.filter((each) => each !== gone);
