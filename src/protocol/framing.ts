@@ -8,7 +8,7 @@
 
 export const MAX_HEADER_BYTES = 4096;
 /** From here on JSON.parse may take so long that others notice. */
-const LARGE_FRAME_BYTES = 2 ** 18;
+const LARGE_FRAME_BYTES = 2 ** 17;
 const MAX_STRAY_LINE = 8192;
 const FIRST_BODY_BYTES = 65_536;
 const CR = 13;

@@ -12,7 +12,7 @@ import { MAX_MEMBERS } from './json.ts';
 const PIECE_BYTES = 16_384;
 /** Of what has no structure more is looked at: it costs a small fraction of that. */
 const PLAIN_PIECES = 16;
-/** As deep as a message can be that is small enough for one go. */
+/** Deeper than a message can be that is small enough for one go. */
 const MAX_LEVELS = 2 ** 17;
 
 const QUOTE = 0x22;
@@ -222,7 +222,8 @@ export class SlicedJson {
     // No quote is escaped where nothing is.
     if (rest.subarray(0, length).includes(BACKSLASH)) {
       for (length = 0; length < rest.length && rest[length] !== QUOTE; length++) {
-        if (rest[length] === BACKSLASH) length += rest[length + 1] === SMALL_U ? 5 : 1;
+        // What it escapes may lie beyond the piece, and belongs to it all the same.
+        if (rest[length] === BACKSLASH) length += bytes[this.#at + length + 1] === SMALL_U ? 5 : 1;
       }
     }
     let end = this.#at + length;

@@ -67,7 +67,7 @@ export class Deployment {
     this.#idleness = new Idleness(setup.options.idleTimeoutMs, this.dispatcher, () => this.#onIdle());
     this.#seats = Array.from({ length: setup.options.instances }, (_, number) => this.#seat(number));
     this.#unseen = new Set(this.#seats);
-    for (const seat of this.#seats) seat.launch();
+    for (const seat of this.#seats) seat.fill();
   }
 
   get state(): DeploymentState {
@@ -86,18 +86,9 @@ export class Deployment {
 
   submit(call: Call, now: number): void {
     call.version = this.release.version;
-    switch (this.#state.kind) {
-      case 'failed':
-        return call.fail(new PluginUnavailableError(call.subject, 'failed', this.#state.error));
-      case 'draining':
-      case 'stopped':
-        return call.fail(new PluginUnavailableError(call.subject, this.#state.kind));
-      case 'idle':
-        this.dispatcher.submit(call, now);
-        return this.#wake(now);
-      default:
-        this.dispatcher.submit(call, now);
-    }
+    if (this.isServing) this.dispatcher.submit(call, now);
+    else call.fail(new PluginUnavailableError(call.subject, this.#state.kind, this.#state.kind === 'failed' ? this.#state.error : undefined));
+    if (this.#state.kind === 'idle') this.#wake(now);
   }
 
   /** Finishes what was begun within `drainTimeoutMs`, then stops every instance. */
@@ -111,35 +102,23 @@ export class Deployment {
     for (const seat of this.#seats) seat.kill();
   }
 
-  /**
-   * Finishes what runs, lets the rest wait, and answers with what the plugin hands over, seat by seat. Whatever comes of it, `resume` or
-   * `stop` is due.
-   */
-  async quiesce(): Promise<unknown[]> {
-    await this.#emptied;
-    if (this.#state.kind !== 'running' && this.#state.kind !== 'idle') throw new Error(`could not be asked, it is ${this.#state.kind}`);
-    const isIdle = this.#state.kind === 'idle';
-    const down = this.#seats.filter((seat) => seat.instance === null && !seat.isHopeless);
-    if (!isIdle && down.length > 0) throw new Error(`could not be asked, ${down.length} of its ${this.#seats.length} instances are down`);
+  /** Finishes what runs, lets the rest wait, and answers with what each child hands over, null for none. Then `resume` or `stop` is due. */
+  quiesce(): Promise<unknown[]> {
     this.#quiesced = true;
     this.dispatcher.hold();
-    // Who is not there has nothing to hand over.
-    if (isIdle) return [];
-    const handed = this.#seats.map((seat) => seat.quiesce());
-    // Who is still at it must not be told to resume.
-    await Promise.allSettled(handed);
-    return Promise.all(handed);
+    return Promise.all(this.#seats.map((seat) => seat.quiesce()));
   }
 
-  /** Serves on, with what it handed over or what came of it since. A child that cannot go on is replaced by a fresh one. */
+  /** Serves on, with what was handed over or what came of it since. Children that cannot go on are replaced by fresh ones. */
   async resume(states: readonly unknown[]): Promise<void> {
     this.#quiesced = false;
-    if (this.#state.kind === 'draining' || this.#state.kind === 'stopped') return;
-    const isIdle = this.#state.kind === 'idle' && states.length === 0;
-    if (this.#state.kind === 'failed' || this.#state.kind === 'idle') this.#state = { kind: isIdle ? 'idle' : 'restarting' };
-    if (!isIdle) await Promise.all(this.#seats.map((seat, number) => seat.resume(states[number] ?? null)));
+    const staysIdle = this.#state.kind === 'idle' && states.every((state) => state === null);
+    if (this.#state.kind === 'failed' || (this.#state.kind === 'idle' && !staysIdle)) this.#state = { kind: 'restarting' };
+    await Promise.all(this.#seats.map((seat, number) => seat.resume(states[number] ?? null)));
     this.dispatcher.goOn();
-    if (isIdle) this.#wake(performance.now());
+    // Nobody will carry what waits.
+    if (!this.isServing && !this.dispatcher.isOpen) this.dispatcher.giveBack(() => true);
+    if (this.#state.kind === 'idle') this.#wake(performance.now());
   }
 
   status(role: VersionRole): VersionStatus {
@@ -253,7 +232,7 @@ export class Deployment {
     this.#wokenAt = now;
     // What the old child owned, the new one may need.
     void this.#emptied.then(() => {
-      for (const seat of this.#seats) seat.launch();
+      for (const seat of this.#seats) seat.fill();
     });
   }
 
@@ -275,6 +254,7 @@ export class Deployment {
     this.#wokenAt = null;
     const { name: plugin, version } = this.release;
     this.#state = { kind: 'failed', error };
+    this.onTrouble?.({ reason: 'crashed', detail: error.message, stderrTail: '' });
     if (!isTried) this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });
     this.dispatcher.giveBack(() => true);
   }

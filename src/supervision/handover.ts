@@ -6,6 +6,9 @@ import { QuiesceFailedError } from '../errors.ts';
 import { within } from '../util/within.ts';
 import type { Deployment } from './deployment.ts';
 
+/** How long a version that is taken back for cause may finish its calls and hand over: nobody is served meanwhile. */
+const FAULTY_MS = 500;
+
 export class Handover {
   readonly #from: Deployment;
   #states: readonly unknown[] = [];
@@ -52,18 +55,27 @@ export class Handover {
     this.#until = performance.now();
   }
 
-  /** From the new version, which `retire` ends, back to the old one. */
-  async back(candidate: Deployment, retire: () => Promise<unknown>): Promise<void> {
-    // A dead or hung one hands nothing over: then what it was given is the best there is.
-    this.#states = await statesOf(candidate).catch(() => this.#states);
-    await retire();
+  /** From the new version, which `retire` ends, back to the old one; from one that is `faulty` at once. */
+  async back(candidate: Deployment, isFaulty: boolean, retire: (first: Promise<void>) => Promise<unknown>): Promise<void> {
+    const { drainTimeoutMs } = candidate.options;
+    await retire(this.#takeBack(candidate, isFaulty ? Math.min(FAULTY_MS, drainTimeoutMs) : drainTimeoutMs));
     await this.resume();
+  }
+
+  async #takeBack(candidate: Deployment, timeoutMs: number): Promise<void> {
+    // A dead or hung one hands nothing over: then what it was given is the best there is.
+    if (candidate.state !== 'running') return;
+    try {
+      this.#states = await statesOf(candidate, timeoutMs);
+    } catch {
+      // It had its time.
+      void candidate.stop(0);
+    }
   }
 }
 
-async function statesOf(deployment: Deployment): Promise<unknown[]> {
-  const { drainTimeoutMs } = deployment.options;
+async function statesOf(deployment: Deployment, timeoutMs = deployment.options.drainTimeoutMs): Promise<unknown[]> {
   const answer = deployment.quiesce();
-  if (await within(drainTimeoutMs, answer)) return answer;
-  throw new Error(`took more than ${drainTimeoutMs} ms`);
+  if (await within(timeoutMs, answer)) return answer;
+  throw new Error(`took more than ${timeoutMs} ms`);
 }

@@ -123,6 +123,8 @@ export class Reconciler {
     } catch (error) {
       return [this.#refuse(active.dir, error as ChameleonError)];
     }
+    // Somebody else was faster while it was checked.
+    if (roster.plugins.has(name)) return [];
     const plugin = roster.add(name, options);
     const before = releases.find(({ version }) => version === (held ?? previous));
     if (before !== undefined) plugin.remember(before);
@@ -136,7 +138,9 @@ export class Reconciler {
   #choose(name: string, releases: readonly Release[], options: ResolvedPluginOptions): Release | undefined {
     const { memory } = this.#roster;
     const chosen = memory.choose(name, releases, options.version);
-    memory.change(name, { known: releases.map(({ version }) => version) });
+    const known = releases.map(({ version }) => version);
+    // One that is gone may come again, mended.
+    memory.change(name, { known, failed: memory.of(name).failed.filter((version) => known.includes(version)) });
     return chosen;
   }
 

