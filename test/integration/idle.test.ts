@@ -124,7 +124,7 @@ describe('a version that is idle', () => {
     const { supervisor } = versions;
     await supervisor.load(await versions.put('2.0.0'));
     await until('both are idle', () => supervisor.status('versioned').versions.every(({ state }) => state === 'idle'));
-    expect(await ourChildren()).toEqual([]);
+    await until('no child is left', async () => (await ourChildren()).length === 0);
     await supervisor.rollback('versioned');
     expect(await supervisor.call('versioned', 'who')).toBe('1.0.0');
   });
