@@ -63,15 +63,15 @@ describe('a canary', () => {
   test.each([
     ['fails', { turnsBadAt: 10 }, 'circuit-open'],
     ['dies', { diesAt: 10 }, 'crashed'],
-    ['is slow', { slowMs: 80 }, 'slow'],
+    ['is slow', { slowMs: 500 }, 'slow'],
   ])('that %s ends the rollout, and idempotent calls have not noticed', async (_, behaviour, reason) => {
     const versions = await beginVersions(supervise, {}, { slowMs: 5 });
     const { supervisor } = versions;
     const { pid } = supervisor.status('versioned');
     const traffic = new Traffic(() => supervisor.call('versioned', 'who'), 20);
-    const error = await rejection<ReloadFailedError>(
-      supervisor.load(await versions.put('2.0.0', behaviour), { rollout: { canary: { percent: 30, forMs: 60_000 } } }),
-    );
+    // On a busy machine any version may be slow for a while.
+    const canary = { percent: 30, forMs: 60_000, ...(reason !== 'slow' && { maxP95Ratio: null }) };
+    const error = await rejection<ReloadFailedError>(supervisor.load(await versions.put('2.0.0', behaviour), { rollout: { canary } }));
     expect(error).toMatchObject({ code: 'ERR_RELOAD_FAILED', cause: { code: 'ERR_ROLLED_BACK', reason } });
     expect(error.result).toMatchObject({ outcome: 'rolled-back', reason, from: '1.0.0', to: '2.0.0' });
     expect(supervisor.status('versioned')).toMatchObject({ version: '1.0.0', pid });
