@@ -9,11 +9,11 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { CallCancelledError, CallTimeoutError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { CallObserver } from '../events.ts';
-import type { Instance } from '../instance/instance.ts';
 import { frame } from '../protocol/framing.ts';
 import type { WireError } from '../protocol/messages.ts';
 import type { QueueItem } from '../resilience/queue.ts';
 import type { PendingCall } from '../rpc/channel.ts';
+import type { Carrier } from './carrier.ts';
 
 /** Where a call is under way: told what happens to it. */
 export interface Place {
@@ -35,6 +35,8 @@ export interface CallRequest {
   /** The arguments, as the text of a JSON array. */
   params: string;
   timeoutMs: number;
+  /** Whom the call is for. */
+  key: string | undefined;
   signal: AbortSignal | undefined;
   traceparent: string | undefined;
   observer: CallObserver | null;
@@ -44,6 +46,7 @@ export class Call implements QueueItem, PendingCall {
   readonly id: number;
   readonly method: string;
   readonly range: string | null;
+  readonly key: string | undefined;
   readonly bytes: number;
   readonly promise: Promise<unknown>;
   readonly madeAt: number;
@@ -53,8 +56,8 @@ export class Call implements QueueItem, PendingCall {
   /** The breaker's leave for this attempt; -1 once it was told how the attempt ended. */
   generation = -1;
   place: Place | null = null;
-  /** The instance that it was given to. */
-  carrier: Instance | null = null;
+  /** Whom it was given to. */
+  carrier: Carrier | null = null;
   frame: string | null = null;
   sentAt: number | null = null;
   settled = false;
@@ -76,6 +79,7 @@ export class Call implements QueueItem, PendingCall {
     this.id = request.id;
     this.method = request.method;
     this.range = request.range;
+    this.key = request.key;
     this.bytes = Buffer.byteLength(request.params);
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;

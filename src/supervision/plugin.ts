@@ -187,8 +187,8 @@ export class Plugin implements RolloutHost {
     return pluginStatus(this.name, this.#state(), versions, this.rollouts.status);
   }
 
-  deploy(release: Release, options: ResolvedPluginOptions, state: unknown): Deployment {
-    return this.#deploy(release, true, options, state);
+  deploy(release: Release, options: ResolvedPluginOptions, states?: readonly unknown[]): Deployment {
+    return this.#deploy(release, true, options, states);
   }
 
   retire(deployment: Deployment, first?: Promise<void>): Promise<StopReport> {
@@ -222,13 +222,13 @@ export class Plugin implements RolloutHost {
     return deployment;
   }
 
-  #deploy(release: Release, once: boolean, options = this.#options, state?: unknown): Deployment {
+  #deploy(release: Release, once: boolean, options = this.#options, states?: readonly unknown[]): Deployment {
     const { starts, total, random, verify } = this.#setup;
     const deployment: Deployment = new Deployment({
       release,
       options,
       once,
-      state,
+      states,
       emit: this.emit,
       starts,
       total,
@@ -249,9 +249,9 @@ export class Plugin implements RolloutHost {
     options: CallOptions,
     observer = this.#setup.observer,
   ): Call {
-    const { signal, traceparent } = options;
+    const { key, signal, traceparent } = options;
     const timeoutMs = options.timeoutMs ?? to?.dispatcher.methods?.get(method)?.timeoutMs ?? (to?.options ?? this.#options).callTimeoutMs;
-    const call = new Call({ id, plugin: this.name, range, method, params, timeoutMs, signal, traceparent, observer });
+    const call = new Call({ id, plugin: this.name, range, method, params, timeoutMs, key, signal, traceparent, observer });
     call.version = to?.release.version ?? '';
     return call;
   }

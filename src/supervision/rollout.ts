@@ -28,8 +28,8 @@ export interface RolloutHost {
   readonly fleet: Fleet;
   readonly emit: Emit;
   readonly isClosed: boolean;
-  /** Starts a candidate; `state` is what the old version handed over. */
-  deploy(release: Release, options: ResolvedPluginOptions, state: unknown): Deployment;
+  /** Starts a candidate; `states` are what the children of the old version handed over. */
+  deploy(release: Release, options: ResolvedPluginOptions, states?: readonly unknown[]): Deployment;
   /** Resolves when nothing of it is left. `first`: what is to come before it is stopped. */
   retire(deployment: Deployment, first?: Promise<void>): Promise<unknown>;
   /** From now on the plugin lives by the options of this deployment, which is about to be active. `mayReturn`: to what was active. Default true. */
@@ -153,7 +153,7 @@ export class Rollout {
     const before = this.#from?.release;
     this.#plan = this.#request.rollout(before?.version === release.version && before.dir === release.dir);
     if (this.#plan.strategy === 'exclusive' && this.#from?.isServing) {
-      this.#handover = new Handover(this.#from);
+      this.#handover = new Handover(this.#from, this.#request.options.instances);
       await this.#orGiven(this.#handover.quiesce());
     }
     return release;
@@ -161,7 +161,7 @@ export class Rollout {
 
   async #probe(release: Release): Promise<Deployment> {
     const { fleet } = this.#host;
-    const candidate = this.#host.deploy(release, this.#request.options, this.#handover?.state);
+    const candidate = this.#host.deploy(release, this.#request.options, this.#handover?.states);
     fleet.candidate = candidate;
     this.#enter({ kind: 'probing', candidate });
     const { methods } = await this.#orGiven(candidate.ready);

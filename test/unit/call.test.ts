@@ -11,6 +11,7 @@ const request: CallRequest = {
   method: 'greet',
   params: '["世界"]',
   timeoutMs: 60_000,
+  key: undefined,
   signal: undefined,
   traceparent: undefined,
   observer: null,
