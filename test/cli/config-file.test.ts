@@ -72,7 +72,7 @@ describe('finding', () => {
 
 describe('refusing', () => {
   test('every mistake is listed with its path, and the file named', async () => {
-    const file = put('chameleon.config.json', '{ "plugindir": 1, "strict": "yes", "defaults": { "concurrency": 0 }, "watch": true, "logger": {} }');
+    const file = put('chameleon.config.json', '{ "plugindir": 1, "strict": "yes", "defaults": { "concurrency": 0 }, "watch": 1, "logger": {} }');
     const { issues, message } = await refusal();
     expect(issues.map((issue) => issue.path).sort()).toEqual(['defaults.concurrency', 'logger', 'plugindir', 'strict', 'watch']);
     expect(message.startsWith(`${file}: 5 mistakes`)).toBe(true);

@@ -15,7 +15,7 @@ const putVersion = (version: string): Promise<string> => putArchive(work.path(`p
 test('install narrates on stderr and says what it did on stdout; verify finds it whole', { timeout: 60_000 }, async () => {
   work.plugin('demo', '1.0.0', DEMO, 'project');
   const installed = await work.run(['install', 'project/demo/1.0.0']);
-  expect(installed).toMatchObject({ code: 0, stdout: `demo@1.0.0 is installed: ${work.path('plugins/demo/1.0.0')} (2 files, 0.0 MiB)\n` });
+  expect(installed).toMatchObject({ code: 0, stdout: `demo@1.0.0 is installed: ${work.path('plugins/demo/1.0.0')} (2 files, 1.0 KiB)\n` });
   expect(installed.stderr.trimEnd().split('\n')).toHaveLength(6);
   expect(installed.stderr).toMatch(/^reading .*project\/demo\/1\.0\.0\nunpacking demo-1\.0\.0\.tgz\n/);
   expect(await work.json(['install', 'project/demo/1.0.0'])).toMatchObject({ plugin: 'demo', version: '1.0.0', outcome: 'already-there' });

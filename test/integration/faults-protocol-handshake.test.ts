@@ -82,11 +82,11 @@ rounds('F18 what nests 10⁵ levels deep, or has no shape at all, reaches neithe
   const check = await begin(watched);
   const deepLog = async (): Promise<void> => {
     expect(await supervisor.call('raw-handshake', 'deepLog')).toBe(1);
-    expect(printed.find((line) => line.startsWith('deep '))).toContain('{"dropped":"they nest too deep"');
+    expect(printed.find((line) => line.startsWith('deep '))).toContain('{"dropped":"they are too large"');
   };
   const deepError = async (): Promise<void> => {
     const deep = await rejection<PluginThrewError>(supervisor.call('raw-handshake', 'deepError'));
-    expect(deep.remote).toEqual({ name: 'Error', message: 'deep', data: '(dropped: it nests too deep)' });
+    expect(deep.remote).toEqual({ name: 'Error', message: 'deep', data: '(dropped: it is too large)' });
     expect(JSON.stringify(deep)).toMatch(/ERR_PLUGIN_THREW/);
   };
   const oddError = async (): Promise<void> => {
