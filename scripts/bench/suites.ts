@@ -14,6 +14,8 @@ export interface Effort {
   phaseMs: number;
   starts: number;
   plugins: number;
+  /** Of each payload. */
+  payloadMs: number;
 }
 
 export interface Suite {
@@ -28,8 +30,15 @@ export interface Suite {
   metrics: readonly Metric[];
 }
 
-export const FULL: Effort = { rounds: 5, phaseMs: 1_500, starts: 10, plugins: 20 };
-export const QUICK: Effort = { rounds: 2, phaseMs: 250, starts: 3, plugins: 10 };
+export const FULL: Effort = { rounds: 5, phaseMs: 1_500, starts: 10, plugins: 20, payloadMs: 800 };
+export const QUICK: Effort = { rounds: 2, phaseMs: 250, starts: 3, plugins: 10, payloadMs: 150 };
+
+const PAYLOAD_SIZES = ['1KiB', '64KiB', '1MiB', '8MiB'];
+
+/** JSON has no bytes, so those are held against the codec that does. */
+const payload = (shape: string, over: string): Metric[] =>
+  PAYLOAD_SIZES.map((size) => ({ id: `${shape}-${size}`, title: `${shape}, ${size}`, unit: 'calls/s', over: [over] }));
+const PAYLOADS = [...payload('text', 'fork'), ...payload('objects', 'fork'), ...payload('bytes', 'fork-advanced')];
 
 export const SUITES: readonly Suite[] = [
   {
@@ -53,6 +62,15 @@ export const SUITES: readonly Suite[] = [
       { id: 'p50Us', title: 'sequential p50', unit: 'µs', over: ['fork'] },
       { id: 'p99Us', title: 'sequential p99', unit: 'µs', over: ['fork'] },
     ],
+  },
+  {
+    name: 'payloads',
+    title: 'A payload there and back, one worker, 2 MiB under way or one call',
+    driver: 'payloads.mjs',
+    nodeArgs: [],
+    amount: ({ payloadMs }) => payloadMs,
+    subjects: { chameleon: 'chameleon-supervisor', fork: 'bare fork, JSON', 'fork-advanced': 'bare fork, structured clone' },
+    metrics: PAYLOADS,
   },
   {
     name: 'start',
@@ -98,4 +116,5 @@ export const TARGETS: readonly Target[] = [
   { suite: 'calls', metric: 'perSecond', subject: 'chameleon', over: null, atLeast: 10_000 },
   { suite: 'calls', metric: 'p50Us', subject: 'chameleon', over: 'fork', atMost: 1.5 },
   { suite: 'calls', metric: 'p99Us', subject: 'chameleon', over: null, atMost: 1_000 },
+  ...PAYLOADS.map(({ id, over }): Target => ({ suite: 'payloads', metric: id, subject: 'chameleon', over: over[0]!, atLeast: 0.9 })),
 ];

@@ -2,8 +2,8 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 
-export async function open() {
-  const child = fork(new URL('../workers/fork.cjs', import.meta.url));
+export async function open(options = {}) {
+  const child = fork(new URL('../workers/fork.cjs', import.meta.url), options);
   const asked = new Map();
   let last = 0;
   child.on('message', ({ id, text }) => {
