@@ -28,7 +28,7 @@ export function tableOf(suite: Suite, figures: readonly Figure[]): string {
     });
   const rows = subjects.map(([subject, title]) => [title].concat(cells(subject)));
   if (header.length <= MAX_COLUMNS) return markdown(header, rows);
-  const [titles, ...turned] = header.map((title, column) => [title, ...rows.map((row) => row[column]!)]);
+  const [titles, ...turned] = header.map((title, column) => [title].concat(rows.map((row) => row[column]!)));
   return markdown(titles!, turned);
 }
 
