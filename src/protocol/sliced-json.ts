@@ -222,7 +222,8 @@ export class SlicedJson {
     // No quote is escaped where nothing is.
     if (rest.subarray(0, length).includes(BACKSLASH)) {
       for (length = 0; length < rest.length && rest[length] !== QUOTE; length++) {
-        if (rest[length] === BACKSLASH) length += rest[length + 1] === SMALL_U ? 5 : 1;
+        // What it escapes may lie beyond the piece, and belongs to it all the same.
+        if (rest[length] === BACKSLASH) length += bytes[this.#at + length + 1] === SMALL_U ? 5 : 1;
       }
     }
     let end = this.#at + length;

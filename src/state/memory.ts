@@ -18,7 +18,7 @@ const NOTHING: PluginMemory = { range: '*', active: null, previous: null, held: 
 
 export class Memory {
   readonly #memories: Memories;
-  readonly #keeping: Keeping | null;
+  #keeping: Keeping | null;
   readonly #onLost: (error: Error) => void;
 
   /** `onLost` is told that something could not be kept; what runs is not touched by that. */
@@ -80,7 +80,11 @@ export class Memory {
   }
 
   async close(): Promise<void> {
-    await this.save();
-    await this.#keeping?.lock.release().catch(this.#onLost);
+    const saved = this.save();
+    const keeping = this.#keeping;
+    // What happens from now on is not ours to keep: the folder may be another supervisor's by then.
+    this.#keeping = null;
+    await saved;
+    await keeping?.lock.release().catch(this.#onLost);
   }
 }

@@ -60,6 +60,8 @@ export class Call implements QueueItem, PendingCall {
   settled = false;
   /** It was sent to another version after it had failed on one. */
   hasMoved = false;
+  /** Nobody waits for it, and no version but the one that it was made for may have it. */
+  isCopy = false;
   /** Of the pause before a retry, or of the grace for a cancel: never both. */
   timer: NodeJS.Timeout | null = null;
   readonly #request: CallRequest;

@@ -109,15 +109,8 @@ export class Deployment {
 
   submit(call: Call, now: number): void {
     call.version = this.release.version;
-    switch (this.#state.kind) {
-      case 'failed':
-        return call.fail(new PluginUnavailableError(call.subject, 'failed', this.#state.error));
-      case 'draining':
-      case 'stopped':
-        return call.fail(new PluginUnavailableError(call.subject, this.#state.kind));
-      default:
-        this.dispatcher.submit(call, now);
-    }
+    if (this.isServing) return this.dispatcher.submit(call, now);
+    call.fail(new PluginUnavailableError(call.subject, this.#state.kind, this.#state.kind === 'failed' ? this.#state.error : undefined));
   }
 
   /** Finishes what was begun within `drainTimeoutMs`, then stops every instance. */

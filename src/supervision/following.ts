@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import type { Emit } from '../events.ts';
 import type { ResolvedOptions } from '../options.ts';
+import { Turns } from '../util/turns.ts';
 import type { FolderWatch } from '../watch/plugin-folder.ts';
 import type { Reconciler } from './reconciler.ts';
 
@@ -9,6 +10,7 @@ export class Following {
   readonly #reconciler: Reconciler;
   readonly #emit: Emit;
   #watched: { dir: string; watch: FolderWatch } | null = null;
+  readonly #turns = new Turns();
   #closed = false;
 
   constructor(reconciler: Reconciler, emit: Emit) {
@@ -17,7 +19,16 @@ export class Following {
   }
 
   /** From now on the plugin folder of these options, or none. */
-  async of({ watch, pluginDir }: ResolvedOptions): Promise<void> {
+  of(options: ResolvedOptions): Promise<void> {
+    return this.#turns.take(() => this.#follow(options));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#turns.take(() => this.#end());
+  }
+
+  async #follow({ watch, pluginDir }: ResolvedOptions): Promise<void> {
     const dir = watch && pluginDir !== null ? await realpath(pluginDir) : null;
     if (this.#closed || dir === (this.#watched?.dir ?? null)) return;
     await this.#end();
@@ -25,12 +36,6 @@ export class Following {
     const onError = (error: Error): void => this.#emit({ kind: 'watch-failed', message: error.message });
     const { watchPluginFolder } = await import('../watch/plugin-folder.ts');
     this.#watched = { dir, watch: await watchPluginFolder(dir, (paths) => this.#reconciler.refresh(paths), onError) };
-    if (this.#closed) await this.#end();
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#end();
   }
 
   async #end(): Promise<void> {

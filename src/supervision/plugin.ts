@@ -57,9 +57,7 @@ export class Plugin implements RolloutHost {
     this.#options = setup.options;
     this.#retrier = new Retrier(setup.options.retry, setup.random, (call) => this.#resubmit(call));
     this.#rollouts = new Rollouts(this);
-    this.#onDemand = new OnDemand(setup.name, setup.installed, (release) => {
-      const running = this.fleet.find(release.version);
-      if (running !== null) return running;
+    this.#onDemand = new OnDemand(setup.name, this.fleet, setup.installed, (release) => {
       const started = this.#pinned(release);
       this.emit({ kind: 'started-on-demand', plugin: this.name, version: release.version });
       return started;
@@ -99,7 +97,7 @@ export class Plugin implements RolloutHost {
     }
     deployment.submit(call, call.madeAt);
     const shadow = this.#rollouts.shadow;
-    if (shadow?.wants(deployment, method, options.key)) {
+    if (deployment === this.active && shadow?.wants(deployment, method, options.key)) {
       shadow.send(call.promise, this.#call(nextId(), deployment, range, method, params, { ...options, signal: undefined }, null));
     }
     return call.promise;
@@ -221,7 +219,10 @@ export class Plugin implements RolloutHost {
   }
 
   #pinned(release: Release): Deployment {
-    this.#mustBeOpen();
+    // It was unloaded, or closed, while it was looked for what is to be pinned.
+    if (this.#closed || this.active === null) throw this.#unavailable();
+    const there = this.fleet.pinned.find(({ release: { version } }) => version === release.version);
+    if (there !== undefined) return there;
     const deployment = this.#deploy(release, false);
     this.fleet.pin(deployment);
     return deployment;
@@ -263,6 +264,7 @@ export class Plugin implements RolloutHost {
 
   /** While there are two versions to choose from, what may run again does so at once on the other one. */
   #failed(on: Deployment, call: Call, error: ChameleonError, mayRetry: boolean): void {
+    if (call.isCopy) return call.fail(error);
     const other = mayRetry && !call.hasMoved && !call.settled && call.range === null ? this.fleet.fallback(on) : null;
     if (other === null) return this.#retrier.failed(call, error, mayRetry);
     call.hasMoved = true;
@@ -272,7 +274,7 @@ export class Plugin implements RolloutHost {
 
   /** Asks again which deployment is active: that may have changed. */
   #resubmit(call: Call): void {
-    if (this.#closed) return call.fail(this.#unavailable());
+    if (this.#closed || call.isCopy) return call.fail(this.#unavailable());
     try {
       this.route(call.range).submit(call, performance.now());
     } catch (error) {
@@ -286,14 +288,11 @@ export class Plugin implements RolloutHost {
   }
 
   #unloaded(version: string): void {
+    this.#onDemand.started.delete(version);
     this.emit({ kind: 'plugin-unloaded', plugin: this.name, version });
   }
 
   #unavailable(): ChameleonError {
     return this.#closed ? new SupervisorClosedError({ plugin: this.name }) : new PluginUnavailableError({ plugin: this.name }, this.#state());
-  }
-
-  #mustBeOpen(): void {
-    if (this.#closed) throw new SupervisorClosedError({ plugin: this.name });
   }
 }

@@ -123,6 +123,8 @@ export class Reconciler {
     } catch (error) {
       return [this.#refuse(active.dir, error as ChameleonError)];
     }
+    // Somebody else was faster while it was checked.
+    if (roster.plugins.has(name)) return [];
     const plugin = roster.add(name, options);
     const before = releases.find(({ version }) => version === (held ?? previous));
     if (before !== undefined) plugin.remember(before);

@@ -2,9 +2,9 @@
  * Copies of calls, for a candidate to show what it would answer. Nobody waits for them; what they come to is counted, and a few
  * answers that differ are kept to be looked at.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { ShadowOptions, ShadowReport } from '../types.ts';
 import { Share } from '../resilience/share.ts';
+import { sameJson } from '../util/same-json.ts';
 import type { Call } from './call.ts';
 import type { Deployment } from './deployment.ts';
 
@@ -23,18 +23,19 @@ export class Shadow {
     this.#compare = compare;
   }
 
-  /** Whether a copy of this call, which goes to `served`, is to be made. */
+  /** Whether a copy of a call that goes to `served`, the active version, is to be made. */
   wants(served: Deployment, method: string, key: string | undefined): boolean {
-    if (served === this.#candidate || served.dispatcher.methods?.get(method)?.readonly !== true) return false;
+    if (served.dispatcher.methods?.get(method)?.readonly !== true) return false;
     return this.#candidate.dispatcher.methods?.has(method) === true && this.#share.takes(key);
   }
 
   send(original: Promise<unknown>, copy: Call): void {
+    copy.isCopy = true;
     this.#candidate.submit(copy, copy.madeAt);
     void Promise.allSettled([original, copy.promise]).then(([served, shadowed]) => {
       this.report.calls++;
       if (shadowed.status === 'rejected') this.report.failed++;
-      else if (this.#compare && served.status === 'fulfilled' && !isDeepStrictEqual(served.value, shadowed.value)) {
+      else if (this.#compare && served.status === 'fulfilled' && !sameJson(served.value, shadowed.value)) {
         this.report.differing++;
         if (this.report.samples.length < SAMPLES)
           this.report.samples.push({ method: copy.method, served: sample(served.value), shadowed: sample(shadowed.value) });
@@ -43,4 +44,10 @@ export class Shadow {
   }
 }
 
-const sample = (value: unknown): string => JSON.stringify(value).slice(0, SAMPLE_LENGTH);
+function sample(value: unknown): string {
+  try {
+    return JSON.stringify(value).slice(0, SAMPLE_LENGTH);
+  } catch {
+    return '(nests too deep to be shown)';
+  }
+}

@@ -12,6 +12,7 @@ import {
   PluginNotFoundError,
   SupervisorClosedError,
   VersionNotFoundError,
+  type ChameleonError,
 } from '../errors.ts';
 import { EventHub, type SupervisorEvent, type Telemetry } from '../events.ts';
 import { resolveOptions, validateLoadOptions, type ResolvedOptions } from '../options.ts';
@@ -75,17 +76,15 @@ export class Supervisor extends EventHub {
     this.#following = new Following(this.#reconciler, emit);
   }
 
-  /** Starts what the plugin folder holds. Throws `StateInUseError`; with `strict` also the first error, and leaves nothing running. */
+  /** Starts what the plugin folder holds. Throws `StateInUseError`, and with `strict` the first error; then nothing is left of it. */
   async start(): Promise<void> {
-    const { options } = this.#roster;
-    this.#roster.memory = await openMemory(options.stateDir, (message) => this.publish({ kind: 'state-lost', message }));
-    const [swept, errors] = await Promise.all([sweepOrphans(), this.#reconciler.begin()]);
-    if (swept.length > 0) this.publish({ kind: 'orphans-swept', pids: swept });
-    await this.#following.of(options);
-    const { strict } = options;
-    if (!strict || errors.length === 0) return;
-    await this.close({ drainTimeoutMs: 0 });
-    throw errors[0]!;
+    try {
+      const errors = await this.#begin(this.#roster.options);
+      if (this.#roster.options.strict && errors.length > 0) throw errors[0]!;
+    } catch (error) {
+      await this.close({ drainTimeoutMs: 0 });
+      throw error;
+    }
   }
 
   /**
@@ -233,10 +232,20 @@ export class Supervisor extends EventHub {
     await this.close();
   }
 
+  async #begin(options: ResolvedOptions): Promise<ChameleonError[]> {
+    this.#roster.memory = await openMemory(options.stateDir, (message) => this.publish({ kind: 'state-lost', message }));
+    const [swept, errors] = await Promise.all([sweepOrphans(), this.#reconciler.begin()]);
+    if (swept.length > 0) this.publish({ kind: 'orphans-swept', pids: swept });
+    await this.#following.of(options);
+    return errors;
+  }
+
   async #close(drainTimeoutMs: number | undefined): Promise<CloseReport> {
     const started = performance.now();
-    await this.#following.close();
-    const ends = await this.#roster.close(drainTimeoutMs);
+    // At once: what was heard of the plugin folder may be in the middle of a rollout, which ends with its plugin. Yet not before a
+    // listener that closes us is done with what it was told.
+    const ending = Promise.resolve().then(() => this.#roster.close(drainTimeoutMs));
+    const [ends] = await Promise.all([ending, this.#following.close()]);
     this.#closed = true;
     const report: CloseReport = { stopped: 0, killed: 0, abandonedCalls: 0, durationMs: Math.round(performance.now() - started) };
     for (const end of ends) {

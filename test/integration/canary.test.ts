@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ReloadFailedError } from '../../src/index.ts';
+import { putFiles } from '../helpers/put-plugin.ts';
 import { rejection } from '../helpers/rejection.ts';
 import { useSupervisors } from '../helpers/supervise.ts';
 import { until } from '../helpers/until.ts';
@@ -121,6 +122,26 @@ describe('a shadow', () => {
       await supervisor.call('versioned', 'peek', [{ a: [1] }]);
       expect((await rollout).shadow).toMatchObject({ calls: 1, differing: 0, failed: 0, samples: [] });
     }
+  });
+
+  test('whose copies fail is told so, and the version that serves has each call once', async () => {
+    const { supervisor } = await supervise({ defaults: { retry: { attempts: 3 } } });
+    const folder = await supervise.tempDir();
+    const plugin = (version: string, body: string): Record<string, string> => ({
+      'package.json': JSON.stringify({ name: 'reads', version, type: 'module', main: 'index.js' }),
+      'index.js': `
+        let count = 0;
+        const readonly = (fn) => Object.defineProperty(fn, Symbol.for('chameleon-supervisor.method'), { value: { readonly: true } });
+        export default { methods: { read: readonly(() => { count++; ${body} }), count: () => count } };`,
+    });
+    const deep = `let value = 1; for (let i = 0; i < 4000; i++) value = [value]; return value;`;
+    await supervisor.load(await putFiles(`${folder}/1`, plugin('1.0.0', deep)));
+    const two = await putFiles(`${folder}/2`, plugin('2.0.0', `if (count < 4) throw new Error('no'); ${deep}`));
+    const rollout = supervisor.load(two, { rollout: { shadow, canary: { maxFailureRatio: null } } });
+    await until('it is tried', () => supervisor.status('reads').rollout?.phase === 'canary');
+    for (let i = 0; i < 5; i++) await supervisor.call('reads', 'read');
+    expect(await supervisor.call('reads', 'count')).toBe(5);
+    expect((await rollout).shadow).toMatchObject({ calls: 5, failed: 3, differing: 0 });
   });
 
   test('that dies of a copy is no version to switch to', async () => {

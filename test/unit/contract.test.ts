@@ -225,8 +225,8 @@ describe('schemas of hostile plugins', () => {
   test.each<[string, object, object]>([
     [
       'many properties, each held against a large schema',
-      { additionalProperties: { enum: Array.from({ length: 50_000 }, (_, i) => i) } },
-      { properties: many(50_000, () => string) },
+      { additionalProperties: { enum: Array.from({ length: 20_000 }, (_, i) => i) } },
+      { properties: many(20_000, () => string) },
     ],
     ['many values', { enum: Array.from({ length: 100_000 }, (_, i) => i) }, { enum: Array.from({ length: 100_000 }, (_, i) => -i - 1) }],
     [
@@ -236,7 +236,7 @@ describe('schemas of hostile plugins', () => {
     ],
     ['many types', { properties: many(10_000, () => number) }, { additionalProperties: { type: Array.from({ length: 100_000 }, () => 'string') } }],
     ['cases within cases', nestedCases(12, string), nestedCases(12, number)],
-    ['many keywords', many(200_000, () => 1), many(200_000, () => 2)],
+    ['many keywords', many(50_000, () => 1), many(50_000, () => 2)],
   ])('with %s are given up', (_, before, now) => {
     const lines = said(before, now);
     expect(lines.length).toBeGreaterThan(0);
@@ -245,7 +245,7 @@ describe('schemas of hostile plugins', () => {
   });
 
   test('large ones that were not changed are not looked at', () => {
-    const large = { properties: many(100_000, () => string) };
+    const large = { properties: many(30_000, () => string) };
     expect(said(large, structuredClone(large))).toEqual([]);
   });
 
@@ -260,7 +260,7 @@ describe('schemas of hostile plugins', () => {
         for (const line of lines) expect(line).toMatch(/^(greet: (params|result)|and \d+ more)/);
         expect(said(before, before)).toEqual([]);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 });
@@ -416,9 +416,9 @@ describe('whatever the schemas are', () => {
         quiet++;
         for (const value of values) if (accepts(before, value)) expect(accepts(now, value), JSON.stringify({ before, now, value })).toBe(true);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
-    expect(quiet).toBeGreaterThan(300);
+    expect(quiet).toBeGreaterThan(150);
   });
 
   test('nothing is said of one that is the same, that takes anything, or that has one more case', () => {
@@ -429,7 +429,7 @@ describe('whatever the schemas are', () => {
         expect(said(schema, { anyOf: [other, schema] })).toEqual([]);
         expect(said({ anyOf: [schema, other] }, { anyOf: [other, schema] })).toEqual([]);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 400 },
     );
   });
 });

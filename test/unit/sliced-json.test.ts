@@ -118,6 +118,12 @@ describe('is read as JSON.parse reads it, cut anywhere', () => {
     );
   });
 
+  test('strings that are cut before, in and after every escape and every character', () => {
+    for (const unit of ['\\u4e16', '\\ud83d\\ude00', '\\"', '\\\\', 'é', '世', '👋', '\\u00e9\u{80}'])
+      for (let before = 0; before < 40; before++)
+        expectAsJsonParse(`{"${'x'.repeat(before)}${unit.repeat(9)}":"${'x'.repeat(before)}${unit.repeat(9)}"}`);
+  });
+
   test('a string, a key and a number of many pieces', () => {
     for (const unit of ['x', 'é', '世', '👋', 'x世', '\\u4e16', '\\n', '\\"', 'abc\\\\'])
       expectAsJsonParse(`{"${unit.repeat(100_001)}":["${unit.repeat(300_000)}"]}`, [undefined]);
