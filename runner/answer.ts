@@ -1,29 +1,38 @@
 /** Answers as JSON text, built by concatenation: the hot path makes no object that JSON would only take apart again. */
 import { ErrorCode } from '../src/protocol/messages.ts';
-import { NotJson, toJson } from '../src/protocol/json.ts';
+import { attachmentsMember, bytesOf, NO_ATTACHMENTS, type Attachment } from '../src/protocol/attachments.ts';
+import { NotJson, toJson, type Payload } from '../src/protocol/json.ts';
 import { describeThrown, truncate } from './thrown.ts';
 
 /** The answer of a call that returned `value`, or the error that says why it cannot be sent. */
-export function resultAnswer(id: number, value: unknown, maxMessageBytes: number): string {
+export function resultAnswer(id: number, value: unknown, maxMessageBytes: number, mayAttach: boolean): Payload {
   let result: string;
+  // What has no members has no bytes in it.
+  const attachments: Attachment[] | null = mayAttach && typeof value === 'object' ? [] : null;
   try {
-    result = toJson(value, 'result');
+    result = toJson(value, 'result', attachments, RESULT);
   } catch (error) {
     if (!(error instanceof NotJson)) throw error;
     const { path, reason, message } = error;
-    return errorAnswer(id, ErrorCode.resultNotSerializable, message, maxMessageBytes, { path: truncate(path, 1024), reason: truncate(reason, 1024) });
+    const data = { path: truncate(path, 1024), reason: truncate(reason, 1024) };
+    return textOnly(errorAnswer(id, ErrorCode.resultNotSerializable, message, maxMessageBytes, data));
   }
-  const answer = `{"jsonrpc":"2.0","id":${id},"result":${result}}`;
+  const json = `{"jsonrpc":"2.0","id":${id},"result":${result}${attachmentsMember(attachments ?? NO_ATTACHMENTS)}}`;
+  const answer = { json, attachments: attachments ?? NO_ATTACHMENTS };
+  const attached = bytesOf(answer.attachments);
   // A UTF-16 unit takes three bytes at most, so short answers need no counting.
-  if (answer.length * 3 > maxMessageBytes) {
-    const bytes = Buffer.byteLength(answer);
+  if (json.length * 3 + attached > maxMessageBytes) {
+    const bytes = Buffer.byteLength(json) + attached;
     if (bytes > maxMessageBytes) {
       const message = `the result takes ${bytes} bytes, the limit is ${maxMessageBytes}`;
-      return errorAnswer(id, ErrorCode.resultTooLarge, message, maxMessageBytes, { bytes, limit: maxMessageBytes });
+      return textOnly(errorAnswer(id, ErrorCode.resultTooLarge, message, maxMessageBytes, { bytes, limit: maxMessageBytes }));
     }
   }
   return answer;
 }
+
+const RESULT = ['result'];
+const textOnly = (json: string): Payload => ({ json, attachments: NO_ATTACHMENTS });
 
 /** An error answer that fits: without its data when that is too large. */
 export function errorAnswer(id: number, code: number, message: string, maxMessageBytes: number, data?: unknown): string {

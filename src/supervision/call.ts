@@ -10,7 +10,9 @@ import { setMaxListeners } from 'node:events';
 import { CallCancelledError, CallTimeoutError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { CallObserver } from '../events.ts';
 import type { Instance } from '../instance/instance.ts';
-import { frame } from '../protocol/framing.ts';
+import { attachmentsMember, bytesOf, inline, NO_ATTACHMENTS, payloadBytes, type Attachment } from '../protocol/attachments.ts';
+import { frame, frameBefore } from '../protocol/framing.ts';
+import type { Payload } from '../protocol/json.ts';
 import type { WireError } from '../protocol/messages.ts';
 import type { QueueItem } from '../resilience/queue.ts';
 import type { PendingCall } from '../rpc/channel.ts';
@@ -32,8 +34,8 @@ export interface CallRequest {
   /** The version range that was asked for; null for the active version. */
   range: string | null;
   method: string;
-  /** The arguments, as the text of a JSON array. */
-  params: string;
+  /** The arguments, as the text of a JSON array with the bytes in them. */
+  params: Payload;
   timeoutMs: number;
   signal: AbortSignal | undefined;
   traceparent: string | undefined;
@@ -56,6 +58,7 @@ export class Call implements QueueItem, PendingCall {
   /** The instance that it was given to. */
   carrier: Instance | null = null;
   frame: string | null = null;
+  attachments: readonly Attachment[] = NO_ATTACHMENTS;
   sentAt: number | null = null;
   settled = false;
   /** It was sent to another version after it had failed on one. */
@@ -76,7 +79,8 @@ export class Call implements QueueItem, PendingCall {
     this.id = request.id;
     this.method = request.method;
     this.range = request.range;
-    this.bytes = Buffer.byteLength(request.params);
+    const { json, attachments } = request.params;
+    this.bytes = payloadBytes(json, attachments);
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -99,7 +103,10 @@ export class Call implements QueueItem, PendingCall {
 
   /** Method and arguments, as one short text. */
   get digest(): string {
-    return `${this.method} ${createHash('sha256').update(this.#request.params).digest('hex').slice(0, 16)}`;
+    const { json, attachments } = this.#request.params;
+    const hash = createHash('sha256').update(json).update(attachmentsMember(attachments));
+    for (const { bytes } of attachments) hash.update(bytes);
+    return `${this.method} ${hash.digest('hex').slice(0, 16)}`;
   }
 
   get timeoutMs(): number {
@@ -110,13 +117,17 @@ export class Call implements QueueItem, PendingCall {
     return this.sentAt !== null;
   }
 
-  /** Makes the frame of this attempt, with what is left of the deadline now. */
-  encode(now: number): void {
+  /** Makes the frame of this attempt, with what is left of the deadline now. Returns how many bytes its arguments take. */
+  encode(now: number, takesAttachments: boolean): number {
     const { params, traceparent } = this.#request;
-    let text = `{"jsonrpc":"2.0","id":${this.id},"method":${JSON.stringify(this.method)},"params":${params},"deadlineMs":${Math.max(1, Math.ceil(this.deadlineAt - now))}`;
+    const attachments = takesAttachments ? params.attachments : NO_ATTACHMENTS;
+    const json = attachments === params.attachments ? params.json : inline(params.json, params.attachments, 1);
+    let text = `{"jsonrpc":"2.0","id":${this.id},"method":${JSON.stringify(this.method)},"params":${json}${attachmentsMember(attachments)},"deadlineMs":${Math.max(1, Math.ceil(this.deadlineAt - now))}`;
     if (this.attempt > 1) text += `,"attempt":${this.attempt}`;
     if (traceparent !== undefined) text += `,"traceparent":${JSON.stringify(traceparent)}`;
-    this.frame = frame(`${text}}`);
+    this.attachments = attachments;
+    this.frame = attachments.length === 0 ? frame(`${text}}`) : frameBefore(`${text}}`, bytesOf(attachments));
+    return json === params.json ? this.bytes : payloadBytes(json, attachments);
   }
 
   start(release: () => void): void {

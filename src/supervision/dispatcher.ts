@@ -187,16 +187,22 @@ export class Dispatcher implements Place {
       return this.#queue.requeue(call);
     }
     // It waited, and meanwhile it was learned that it cannot be made.
-    const refusal = this.#methods.has(call.method) ? this.poison.refusal(call) : this.#noSuchMethod(call);
+    const refusal = this.#methods.has(call.method) ? (this.poison.refusal(call) ?? this.#encode(call, instance)) : this.#noSuchMethod(call);
     if (refusal !== null) {
       this.#tell(call, 'ignored', 0);
       call.leave();
       return call.fail(refusal);
     }
     call.carrier = instance;
-    call.encode(performance.now());
     instance.call(call);
     if (++this.#begun === this.#setup.options.maxCalls) this.#setup.onSpent(instance);
+  }
+
+  /** The error for a call whose bytes fit, but not as the numbers that this instance wants. */
+  #encode(call: Call, { takesAttachments }: Instance): PayloadTooLargeError | null {
+    const limit = this.#setup.options.maxMessageBytes;
+    const bytes = call.encode(performance.now(), takesAttachments);
+    return bytes + ENVELOPE_BYTES > limit ? new PayloadTooLargeError(call.subject, 'arguments', bytes, limit) : null;
   }
 
   sent(call: Call): void {
