@@ -7,8 +7,7 @@
  */
 import { Socket } from 'node:net';
 import type { ConnectOpts, SocketConstructorOpts } from 'node:net';
-import { bytesOf, NO_ATTACHMENTS, type Attachment } from '../src/protocol/attachments.ts';
-import { frame, frameBefore, FrameDecoder } from '../src/protocol/framing.ts';
+import { FrameDecoder, type Framed } from '../src/protocol/framing.ts';
 import { native } from './natives.ts';
 
 const READ_BUFFER_BYTES = 65_536;
@@ -88,10 +87,10 @@ export class Channel {
     return this.#batch.length + this.#socket.writableLength;
   }
 
-  send(json: string, attachments = NO_ATTACHMENTS): void {
+  send({ text, behind }: Framed): void {
     if (this.#closed) return;
-    if (attachments.length === 0) this.#batch += frame(json);
-    else this.#attach(json, attachments);
+    this.#batch += text;
+    if (behind.length > 0) this.#follow(behind);
     if (this.#batch.length > BATCH_CHARS || (this.#corked && this.unsent > BATCH_CHARS) || !this.#batching) return this.flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -99,12 +98,11 @@ export class Channel {
   }
 
   /** Holds the socket, so that all leaves in one write still. */
-  #attach(json: string, attachments: readonly Attachment[]): void {
+  #follow(behind: readonly Buffer[]): void {
     if (!this.#corked) this.#socket.cork();
     this.#corked = true;
-    this.#batch += frameBefore(json, bytesOf(attachments));
     this.#text();
-    for (const { bytes } of attachments) this.#socket.write(bytes);
+    for (const bytes of behind) this.#socket.write(bytes);
   }
 
   readonly #onTurn = (): void => this.flush();

@@ -94,7 +94,7 @@ function serve(): void {
   }
 
   function answer(id: number, result: unknown): void {
-    channel.send(resultAnswer(id, result, channel.maxMessageBytes, false).json);
+    channel.send(resultAnswer(id, result, channel.maxMessageBytes, false));
   }
 
   async function initialize(id: number, params: InitializeParams): Promise<void> {

@@ -105,8 +105,7 @@ export class Calls {
 
   #answer(call: Call, value: unknown): void {
     call.end();
-    const { json, attachments } = resultAnswer(call.id, value, this.#channel.maxMessageBytes, this.#mayAttach);
-    this.#channel.send(json, attachments);
+    this.#channel.send(resultAnswer(call.id, value, this.#channel.maxMessageBytes, this.#mayAttach));
   }
 
   #answerThrown(call: Call, error: unknown): void {

@@ -33,9 +33,29 @@ export function bytesOf(attachments: readonly Attachment[]): number {
   return sum;
 }
 
+/** JSON; as bytes where it is long, since to join long strings costs more than to make them. */
+export type Text = string | Buffer;
+
+/** From this length on. */
+const LONG_TEXT = 16_384;
+
+/** `json` between two characters, or none. */
+export function textOf(json: string, open: '[' | '' = '', close: ']' | '' = ''): Text {
+  if (json.length < LONG_TEXT) return open + json + close;
+  const length = Buffer.byteLength(json);
+  const bytes = Buffer.allocUnsafeSlow(open.length + length + close.length);
+  bytes.write(open, 0, 'latin1');
+  // Text of one byte a character, which most of it is, is copied; other text is transcoded.
+  bytes.write(json, open.length, length === json.length ? 'latin1' : 'utf8');
+  bytes.write(close, open.length + length, 'latin1');
+  return bytes;
+}
+
+export const textBytes = (text: Text): number => (typeof text === 'string' ? Buffer.byteLength(text) : text.length);
+
 /** What a value takes of a message. */
-export function payloadBytes(json: string, attachments: readonly Attachment[]): number {
-  const bytes = Buffer.byteLength(json);
+export function payloadBytes(json: Text, attachments: readonly Attachment[]): number {
+  const bytes = textBytes(json);
   return attachments.length === 0 ? bytes : bytes + bytesOf(attachments) + Buffer.byteLength(attachmentsMember(attachments));
 }
 
@@ -106,12 +126,12 @@ export function attach(message: unknown, blob: Buffer, side: 'params' | 'result'
 }
 
 /** As JSON alone says it, for who takes nothing else. `json` is the value at the path of length `depth`. */
-export function inline(json: string, attachments: readonly Attachment[], depth: number): string {
-  const holder = { value: JSON.parse(json) as unknown };
+export function inline(json: Text, attachments: readonly Attachment[], depth: number): Text {
+  const holder = { value: JSON.parse(String(json)) as unknown };
   for (const { path, type, bytes } of attachments) {
     put(holder, ['value', ...path.slice(depth)], type === 'Buffer' ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
   }
-  return JSON.stringify(holder.value);
+  return textOf(JSON.stringify(holder.value));
 }
 
 /** Keeps 3. False where there is no such place. */

@@ -6,6 +6,8 @@
  * 3. The first violation is final: `push` throws, and must not be called again.
  */
 
+import { bytesOf, textBytes, type Attachment, type Text } from './attachments.ts';
+
 export const MAX_HEADER_BYTES = 4096;
 /** From here on JSON.parse may take so long that others notice. */
 const LARGE_FRAME_BYTES = 2 ** 18;
@@ -32,10 +34,27 @@ export function frame(json: string): string {
   return `Content-Length: ${Buffer.byteLength(json)}\r\n\r\n${json}`;
 }
 
-/** All of a frame but the bytes that go behind it. */
-export function frameBefore(json: string, attachedBytes: number): string {
-  const text = Buffer.byteLength(json);
-  return `Content-Length: ${text + attachedBytes}\r\nContent-Type: ${WITH_ATTACHMENTS}; text=${text}\r\n\r\n${json}`;
+/** A frame whose text is followed by bytes that are not copied into it. */
+export interface Framed {
+  readonly text: string;
+  readonly behind: readonly Buffer[];
+}
+
+const NOTHING: readonly Buffer[] = [];
+
+export const framedText = (json: string): Framed => ({ text: frame(json), behind: NOTHING });
+
+/** The frame of `before`, `json` and `after`, with attachments where there are any. */
+export function framed(before: string, json: Text, after: string, attachments: readonly Attachment[]): Framed {
+  if (typeof json === 'string' && attachments.length === 0) return { text: frame(before + json + after), behind: NOTHING };
+  const text = Buffer.byteLength(before) + textBytes(json) + Buffer.byteLength(after);
+  const header =
+    attachments.length === 0
+      ? `Content-Length: ${text}\r\n\r\n`
+      : `Content-Length: ${text + bytesOf(attachments)}\r\nContent-Type: ${WITH_ATTACHMENTS}; text=${text}\r\n\r\n`;
+  const bytes = attachments.map((attachment) => attachment.bytes);
+  if (typeof json === 'string') return { text: header + before + json + after, behind: bytes };
+  return { text: header + before, behind: [json, Buffer.from(after), ...bytes] };
 }
 
 export interface FrameDecoderOptions {

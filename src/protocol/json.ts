@@ -3,7 +3,7 @@
  * `undefined`, NaN and Infinity become null, a Date its ISO string, a Buffer `{ type: 'Buffer' }`: JSON's own rules. Where the other side
  * takes them, bytes travel beside the text.
  */
-import { detach, isBytes, NO_ATTACHMENTS, type Attachment } from './attachments.ts';
+import { detach, isBytes, NO_ATTACHMENTS, textOf, type Attachment, type Text } from './attachments.ts';
 
 export class NotJson extends Error {
   readonly path: string;
@@ -59,7 +59,7 @@ export function toJson(value: unknown, root: string, found: Attachment[] | null 
 
 /** What a call or its result is made of on the wire. */
 export interface Payload {
-  readonly json: string;
+  readonly json: Text;
   readonly attachments: readonly Attachment[];
 }
 
@@ -69,10 +69,11 @@ const NO_ARGUMENTS: Payload = { json: '[]', attachments: NO_ATTACHMENTS };
 export function argsToJson(args: readonly unknown[]): Payload {
   if (!Array.isArray(args)) throw new NotJson('arguments', 'they are no array');
   if (args.length === 0) return NO_ARGUMENTS;
-  if (args.length === 1 && typeof args[0] !== 'object') return { json: `[${toJson(args[0], 'arguments[0]')}]`, attachments: NO_ATTACHMENTS };
+  if (args.length === 1 && typeof args[0] !== 'object')
+    return { json: textOf(toJson(args[0], 'arguments[0]'), '[', ']'), attachments: NO_ATTACHMENTS };
   const attachments: Attachment[] = [];
   const texts = args.map((arg, index) => toJson(arg, `arguments[${index}]`, attachments, ['params', index]));
-  return { json: `[${texts.join(',')}]`, attachments };
+  return { json: textOf(texts.length === 1 ? texts[0]! : texts.join(','), '[', ']'), attachments };
 }
 
 type Seen = 'well' | 'suspect' | 'bytes' | 'more';

@@ -7,7 +7,6 @@
  */
 import type { Writable } from 'node:stream';
 import { AbstractMessageWriter, type Message, type MessageWriter } from 'vscode-jsonrpc/node';
-import type { Attachment } from '../protocol/attachments.ts';
 import { frame } from '../protocol/framing.ts';
 
 /** Something to send that wants to know when it left, or may be withdrawn before. */
@@ -15,7 +14,7 @@ export interface Outgoing {
   /** The frame's text; null when it was withdrawn. */
   readonly frame: string | null;
   /** What goes behind it. */
-  readonly attachments?: readonly Attachment[];
+  readonly behind?: readonly Buffer[];
   /** It is handed to the pipe: from now on, on the monotonic clock, the child may have it. */
   sent(now: number): void;
 }
@@ -65,21 +64,21 @@ export class FrameWriter extends AbstractMessageWriter implements MessageWriter 
     if (this.#full || !writable) return;
     let batch = '';
     let taken = 0;
-    let attached = 0;
+    let written = 0;
     const now = performance.now();
     for (const item of this.#waiting) {
-      if (batch.length + attached > MAX_WRITE_CHARS) break;
+      if (batch.length + written > MAX_WRITE_CHARS) break;
       taken++;
       if (item.frame === null) continue;
       batch += item.frame;
-      const { attachments } = item;
-      if (attachments !== undefined && attachments.length > 0) {
-        if (attached === 0) this.#stream.cork();
-        attached += batch.length + 1;
+      const { behind } = item;
+      if (behind !== undefined && behind.length > 0) {
+        if (written === 0) this.#stream.cork();
+        written += batch.length;
         this.#text(batch);
         batch = '';
-        for (const { bytes } of attachments) {
-          attached += bytes.length;
+        for (const bytes of behind) {
+          written += bytes.length;
           this.#full = !this.#stream.write(bytes);
         }
       }
@@ -88,7 +87,7 @@ export class FrameWriter extends AbstractMessageWriter implements MessageWriter 
     if (taken === this.#waiting.length) this.#waiting = [];
     else this.#waiting.splice(0, taken);
     this.#text(batch);
-    if (attached > 0) {
+    if (written > 0) {
       this.#stream.uncork();
       this.#full = this.#stream.writableNeedDrain;
     }

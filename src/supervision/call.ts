@@ -10,8 +10,8 @@ import { setMaxListeners } from 'node:events';
 import { CallCancelledError, CallTimeoutError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { CallObserver } from '../events.ts';
 import type { Instance } from '../instance/instance.ts';
-import { attachmentsMember, bytesOf, inline, NO_ATTACHMENTS, payloadBytes, type Attachment } from '../protocol/attachments.ts';
-import { frame, frameBefore } from '../protocol/framing.ts';
+import { attachmentsMember, inline, NO_ATTACHMENTS, payloadBytes } from '../protocol/attachments.ts';
+import { framed } from '../protocol/framing.ts';
 import type { Payload } from '../protocol/json.ts';
 import type { WireError } from '../protocol/messages.ts';
 import type { QueueItem } from '../resilience/queue.ts';
@@ -42,6 +42,8 @@ export interface CallRequest {
   observer: CallObserver | null;
 }
 
+const NOTHING: readonly Buffer[] = [];
+
 export class Call implements QueueItem, PendingCall {
   readonly id: number;
   readonly method: string;
@@ -58,7 +60,7 @@ export class Call implements QueueItem, PendingCall {
   /** The instance that it was given to. */
   carrier: Instance | null = null;
   frame: string | null = null;
-  attachments: readonly Attachment[] = NO_ATTACHMENTS;
+  behind: readonly Buffer[] = NOTHING;
   sentAt: number | null = null;
   settled = false;
   /** It was sent to another version after it had failed on one. */
@@ -122,11 +124,13 @@ export class Call implements QueueItem, PendingCall {
     const { params, traceparent } = this.#request;
     const attachments = takesAttachments ? params.attachments : NO_ATTACHMENTS;
     const json = attachments === params.attachments ? params.json : inline(params.json, params.attachments, 1);
-    let text = `{"jsonrpc":"2.0","id":${this.id},"method":${JSON.stringify(this.method)},"params":${json}${attachmentsMember(attachments)},"deadlineMs":${Math.max(1, Math.ceil(this.deadlineAt - now))}`;
-    if (this.attempt > 1) text += `,"attempt":${this.attempt}`;
-    if (traceparent !== undefined) text += `,"traceparent":${JSON.stringify(traceparent)}`;
-    this.attachments = attachments;
-    this.frame = attachments.length === 0 ? frame(`${text}}`) : frameBefore(`${text}}`, bytesOf(attachments));
+    let after = `${attachmentsMember(attachments)},"deadlineMs":${Math.max(1, Math.ceil(this.deadlineAt - now))}`;
+    if (this.attempt > 1) after += `,"attempt":${this.attempt}`;
+    if (traceparent !== undefined) after += `,"traceparent":${JSON.stringify(traceparent)}`;
+    const before = `{"jsonrpc":"2.0","id":${this.id},"method":${JSON.stringify(this.method)},"params":`;
+    const { text, behind } = framed(before, json, `${after}}`, attachments);
+    this.frame = text;
+    this.behind = behind;
     return json === params.json ? this.bytes : payloadBytes(json, attachments);
   }
 
@@ -138,6 +142,7 @@ export class Call implements QueueItem, PendingCall {
   sent(now = performance.now()): void {
     this.sentAt = now;
     this.frame = '';
+    this.behind = NOTHING;
     this.place?.sent(this);
   }
 

@@ -10,16 +10,15 @@ import {
   payloadBytes,
   type Attachment,
 } from '../../src/protocol/attachments.ts';
-import { frame, frameBefore, FrameDecoder, FramingError } from '../../src/protocol/framing.ts';
+import { framed, FrameDecoder, FramingError } from '../../src/protocol/framing.ts';
 import { argsToJson, toJson, type Payload } from '../../src/protocol/json.ts';
 import { FIRST_CALL_ID } from '../../src/protocol/messages.ts';
 import { expectBrief } from '../helpers/held.ts';
 
 /** The frame of a call, as bytes. */
-function framed({ json, attachments }: Payload, id = FIRST_CALL_ID): Buffer {
-  const text = `{"jsonrpc":"2.0","id":${id},"params":${json}${attachmentsMember(attachments)}}`;
-  const blob = Buffer.concat(attachments.map(({ bytes }) => bytes));
-  return attachments.length === 0 ? Buffer.from(frame(text)) : Buffer.concat([Buffer.from(frameBefore(text, blob.length)), blob]);
+function written({ json, attachments }: Payload, id = FIRST_CALL_ID): Buffer {
+  const { text, behind } = framed(`{"jsonrpc":"2.0","id":${id},"params":`, json, `${attachmentsMember(attachments)}}`, attachments);
+  return Buffer.concat([Buffer.from(text), ...behind]);
 }
 
 interface Read {
@@ -49,7 +48,7 @@ function readAll(stream: Buffer, pieceBytes = stream.length): Read[] {
   return read;
 }
 
-const roundTrip = (args: unknown[], pieceBytes?: number): unknown => readAll(framed(argsToJson(args)), pieceBytes)[0]!.params;
+const roundTrip = (args: unknown[], pieceBytes?: number): unknown => readAll(written(argsToJson(args)), pieceBytes)[0]!.params;
 const bytes = (...values: number[]): Uint8Array => new Uint8Array(values);
 
 describe('bytes arrive as what they were', () => {
@@ -90,7 +89,7 @@ describe('bytes arrive as what they were', () => {
     const value = bytes(1, 2);
     const payload = argsToJson([value]);
     value.fill(0);
-    expect(readAll(framed(payload))[0]!.params).toEqual([bytes(1, 2)]);
+    expect(readAll(written(payload))[0]!.params).toEqual([bytes(1, 2)]);
   });
 
   test('of a subclass as Uint8Array; other views as JSON has them', () => {
@@ -152,7 +151,7 @@ test('any values make the round trip, in any pieces, one frame behind the other'
   }));
   fc.assert(
     fc.property(fc.array(fc.array(tree, { maxLength: 3 }), { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 200 }), (calls, piece) => {
-      const read = readAll(Buffer.concat(calls.map((args) => framed(argsToJson(args)))), piece);
+      const read = readAll(Buffer.concat(calls.map((args) => written(argsToJson(args)))), piece);
       expect(read.map(({ params }) => params)).toStrictEqual(calls);
     }),
     { numRuns: 1_000 },
@@ -266,9 +265,9 @@ describe('a header', () => {
 
 test('a stream with any of its bytes changed is read or refused, in one way, and what is thrown is named', () => {
   const stream = Buffer.concat([
-    framed(argsToJson([bytes(1, 2), { a: Buffer.from('xyz') }])),
-    framed(argsToJson(['plain'])),
-    framed(argsToJson([[bytes()]])),
+    written(argsToJson([bytes(1, 2), { a: Buffer.from('xyz') }])),
+    written(argsToJson(['plain'])),
+    written(argsToJson([[bytes()]])),
   ]);
   const change = fc.tuple(fc.nat({ max: stream.length - 1 }), fc.integer({ min: 0, max: 255 }), fc.constantFrom('set', 'cut', 'put'));
   const outcome = (mutated: Buffer, piece: number): string => {
