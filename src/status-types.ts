@@ -41,7 +41,8 @@ export interface ExitFacts {
 }
 
 export type InstanceState = 'starting' | 'ready' | 'draining' | 'stopping' | 'exited';
-export type DeploymentState = 'starting' | 'running' | 'restarting' | 'draining' | 'stopped' | 'failed';
+/** `idle`: its children were stopped since nobody called; the next call starts them. */
+export type DeploymentState = 'starting' | 'running' | 'restarting' | 'idle' | 'draining' | 'stopped' | 'failed';
 export type PluginState = 'empty' | 'activating' | 'active' | 'switching' | 'stopped';
 /** What a version is to its plugin: `held` is warm to be gone back to, `leaving` finishes its calls. */
 export type VersionRole = 'active' | 'pinned' | 'candidate' | 'held' | 'leaving';
@@ -72,13 +73,16 @@ export interface VersionStatus {
   role: VersionRole;
   active: boolean;
   dir: string;
+  /** Of several instances the first that serves. */
   pid: number | null;
+  /** Of the instance that has served longest. */
   uptimeMs: number;
   inFlight: number;
   queued: number;
   queuedBytes: number;
   breaker: BreakerStatus;
   restarts: number;
+  /** Of all instances that serve, together. */
   rssBytes: number | null;
   methods: string[];
   instances: InstanceStatus[];
@@ -158,6 +162,10 @@ export interface MethodMetrics {
 
 export interface VersionMetrics {
   methods: Record<string, MethodMetrics>;
+  /** How often it was idle and a call came. */
+  wakes: number;
+  /** From that call until a child was ready; the calls that waited for it have that in their `waitingMs` too. */
+  wakingMs: Distribution;
   inFlight: number;
   queued: number;
   breaker: BreakerState;

@@ -57,10 +57,22 @@ export interface PluginOptions {
   initArgs?: unknown[];
   /** Passed to the plugin's `init` as `options`. Must survive JSON. */
   options?: Record<string, unknown>;
+  /** Children of one version that share its calls, 1 to 1000. Queue, circuit and `concurrency` are those of the version. Default 1. */
+  instances?: number;
+  /**
+   * Which of several instances gets a call: the one with the least outstanding calls, or with `key` always the same one for calls of the
+   * same `key`, as long as it lives. Default `least-outstanding`.
+   */
+  routing?: 'least-outstanding' | 'key';
   /** Calls of one version that run at once. Default 100. */
   concurrency?: number;
   /** Calls that may wait for a slot. Default 1000. */
   maxQueue?: number;
+  /**
+   * Share the slots fairly between callers, by the `key` of their calls: keys with waiting calls take turns, and no key may fill more of the
+   * queue than it leaves to others. Calls without a key are one caller's. Default null: first in, first out.
+   */
+  fairBy?: 'key' | null;
   /** Bytes of arguments that may wait for a slot. Default 32 MiB. */
   maxQueueBytes?: number;
   /** Deadline of a call that names none, queue and retries included. Default 30 000. */
@@ -81,6 +93,8 @@ export interface PluginOptions {
   maxAgeMs?: number | null;
   /** Calls after which a child is replaced by a fresh one, blue-green. Default null: never. */
   maxCalls?: number | null;
+  /** Time without a call after which the children are stopped; the next call starts them again. Default null: never. */
+  idleTimeoutMs?: number | null;
   /** Deaths that the same call (method and arguments) must have been in flight at, without a success between, to be refused. Default 3; 0 is never. */
   poisonAfter?: number;
   /** How long such a call is refused. Default 60 000. */
@@ -156,7 +170,7 @@ export interface CallOptions {
   timeoutMs?: number;
   /** Cancels the call: it rejects with `ERR_CALL_CANCELLED`, and the plugin's `this.signal` aborts. */
   signal?: AbortSignal;
-  /** Whom the call is for. Calls of one key take the same way wherever versions share the traffic. */
+  /** Whom the call is for. Calls of one key take the same way wherever versions share the traffic, and with `routing: 'key'` instances. */
   key?: string;
   /** W3C trace context, handed to the plugin as `this.traceparent`. */
   traceparent?: string;

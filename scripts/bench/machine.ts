@@ -1,4 +1,5 @@
 /** Where a figure was measured: without it a figure means nothing. */
+import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
 
 export interface Machine {
@@ -14,10 +15,11 @@ export interface Machine {
 /** From this load for each core on, other programs take part in what is measured. */
 const BUSY = 0.25;
 
-export function thisMachine(): Machine {
+/** With the Node at `nodePath`, which need not be the one that runs this. */
+export function thisMachine(nodePath: string): Machine {
   const all = cpus();
   return {
-    node: process.versions.node,
+    node: execFileSync(nodePath, ['-p', 'process.versions.node'], { encoding: 'utf8' }).trim(),
     cpu: all[0]?.model.trim() ?? 'unknown',
     cores: all.length,
     memoryGib: Math.round(totalmem() / 2 ** 30),

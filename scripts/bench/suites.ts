@@ -3,7 +3,7 @@
 export interface Metric {
   id: string;
   title: string;
-  unit: 'calls/s' | 'µs' | 'ms' | 'bytes';
+  unit: 'calls/s' | 'µs' | 'ms' | 'bytes' | '×';
   /** Subjects that this metric is shown as a multiple of. */
   over: readonly string[];
 }
@@ -16,6 +16,10 @@ export interface Effort {
   plugins: number;
   /** Of each payload. */
   payloadMs: number;
+  /** Of each load that is offered, and of each neighbour. */
+  loadMs: number;
+  /** Leaves out the subjects that take long to set up. */
+  isQuick: boolean;
 }
 
 export interface Suite {
@@ -25,13 +29,17 @@ export interface Suite {
   driver: string;
   nodeArgs: readonly string[];
   amount(effort: Effort): number;
+  /** One process measures all of its subjects, in turns. */
+  together?: true;
   /** Driver's name of the subject → what people call it. */
   subjects: Readonly<Record<string, string>>;
+  /** Subjects that `--quick` leaves out. */
+  slow?: readonly string[];
   metrics: readonly Metric[];
 }
 
-export const FULL: Effort = { rounds: 5, phaseMs: 1_500, starts: 10, plugins: 20, payloadMs: 800 };
-export const QUICK: Effort = { rounds: 2, phaseMs: 250, starts: 3, plugins: 10, payloadMs: 150 };
+export const FULL: Effort = { rounds: 5, phaseMs: 1_500, starts: 10, plugins: 20, loadMs: 2_000, payloadMs: 800, isQuick: false };
+export const QUICK: Effort = { rounds: 1, phaseMs: 200, starts: 2, plugins: 5, loadMs: 250, payloadMs: 50, isQuick: true };
 
 const PAYLOAD_SIZES = ['1KiB', '64KiB', '1MiB', '8MiB'];
 
@@ -50,6 +58,7 @@ export const SUITES: readonly Suite[] = [
     subjects: {
       chameleon: 'chameleon-supervisor',
       fork: 'bare fork, JSON',
+      'fork-detached': 'bare fork, JSON, in a session of its own',
       'vscode-jsonrpc': 'vscode-jsonrpc, stock',
       'worker-farm': 'worker-farm',
       piscina: 'piscina (thread)',
@@ -58,9 +67,9 @@ export const SUITES: readonly Suite[] = [
       workerpool: 'workerpool (process)',
     },
     metrics: [
-      { id: 'perSecond', title: '100 in flight', unit: 'calls/s', over: ['fork', 'vscode-jsonrpc'] },
+      { id: 'perSecond', title: '100 in flight', unit: 'calls/s', over: ['fork', 'worker-farm', 'vscode-jsonrpc'] },
       { id: 'p50Us', title: 'sequential p50', unit: 'µs', over: ['fork'] },
-      { id: 'p99Us', title: 'sequential p99', unit: 'µs', over: ['fork'] },
+      { id: 'p99Us', title: 'sequential p99', unit: 'µs', over: ['fork', 'fork-detached'] },
     ],
   },
   {
@@ -83,8 +92,12 @@ export const SUITES: readonly Suite[] = [
       'chameleon-commonjs': 'chameleon-supervisor, CommonJS: `load` to first answer',
       fork: 'bare fork, CommonJS: spawn to first answer',
       'node-e-0': '`node -e 0`: spawn to exit',
+      'chameleon-20': 'chameleon-supervisor, 20 plugins at once: for each, time × cores ÷ 20',
     },
-    metrics: [{ id: 'ms', title: 'time', unit: 'ms', over: ['node-e-0', 'fork'] }],
+    metrics: [
+      { id: 'ms', title: 'time', unit: 'ms', over: ['node-e-0', 'fork'] },
+      { id: 'allMs', title: 'until all are ready', unit: 'ms', over: [] },
+    ],
   },
   {
     name: 'memory',
@@ -92,11 +105,83 @@ export const SUITES: readonly Suite[] = [
     driver: 'memory.mjs',
     nodeArgs: ['--expose-gc'],
     amount: ({ plugins }) => plugins,
-    subjects: { chameleon: 'chameleon-supervisor', fork: 'bare fork, idle' },
+    subjects: {
+      chameleon: 'chameleon-supervisor, a running plugin',
+      registered: 'chameleon-supervisor, one in the folder that is not started',
+      fork: 'bare fork, idle',
+    },
     metrics: [
-      { id: 'heapBytes', title: 'supervisor, heap per running plugin', unit: 'bytes', over: [] },
-      { id: 'rssBytes', title: 'supervisor, resident per running plugin', unit: 'bytes', over: [] },
+      { id: 'heapBytes', title: 'supervisor, heap per plugin', unit: 'bytes', over: [] },
+      { id: 'rssBytes', title: 'supervisor, resident per plugin', unit: 'bytes', over: [] },
       { id: 'childBytes', title: 'child, private', unit: 'bytes', over: ['fork'] },
+    ],
+  },
+  {
+    name: 'pressure',
+    title: 'Offered load, as multiples of the capacity',
+    driver: 'pressure.mjs',
+    nodeArgs: ['--expose-gc'],
+    amount: ({ loadMs }) => loadMs,
+    together: true,
+    subjects: { 'x0.5': '0.5 ×', 'x0.8': '0.8 ×', x1: '1 ×', 'x1.5': '1.5 ×', x2: '2 ×', x5: '5 ×', x10: '10 ×' },
+    metrics: [
+      { id: 'offered', title: 'offered', unit: 'calls/s', over: [] },
+      { id: 'goodput', title: 'answered', unit: 'calls/s', over: [] },
+      { id: 'share', title: '÷ peak', unit: '×', over: [] },
+      { id: 'p50Ms', title: 'answers p50', unit: 'ms', over: [] },
+      { id: 'p99Ms', title: 'answers p99', unit: 'ms', over: [] },
+      { id: 'refused', title: 'refused', unit: 'calls/s', over: [] },
+      { id: 'refusedP99Us', title: 'told after p99', unit: 'µs', over: [] },
+      { id: 'lateP99Ms', title: 'offered late p99', unit: 'ms', over: [] },
+      { id: 'heapBytes', title: 'heap, more than before', unit: 'bytes', over: [] },
+    ],
+  },
+  {
+    name: 'neighbour',
+    title: 'A quiet plugin beside a busy one',
+    driver: 'neighbour.mjs',
+    nodeArgs: [],
+    amount: ({ loadMs }) => loadMs,
+    together: true,
+    subjects: {
+      alone: 'alone',
+      'slots-full': 'beside one whose 20 slots are always taken, with calls of 2 ms',
+      'loop-full': 'beside one with 100 trivial calls in flight, which fill the event loop that both share',
+    },
+    metrics: [
+      { id: 'p50Us', title: 'p50', unit: 'µs', over: ['alone'] },
+      { id: 'p99Us', title: 'p99', unit: 'µs', over: ['alone'] },
+    ],
+  },
+  {
+    name: 'many',
+    title: 'Many plugins, 100 calls in flight among all of them',
+    driver: 'many.mjs',
+    nodeArgs: [],
+    amount: ({ phaseMs }) => phaseMs,
+    subjects: {
+      'running-1': '1 running',
+      'running-10': '10 running',
+      'running-50': '50 running',
+      'registered-1000': '1 running of 1,000 in the folder',
+    },
+    slow: ['running-50', 'registered-1000'],
+    metrics: [
+      { id: 'perSecond', title: 'throughput', unit: 'calls/s', over: ['running-1'] },
+      { id: 'hostUs', title: 'processor time of the supervisor, a call', unit: 'µs', over: ['running-1'] },
+    ],
+  },
+  {
+    name: 'many-fork',
+    title: 'The same through bare fork',
+    driver: 'many.mjs',
+    nodeArgs: [],
+    amount: ({ phaseMs }) => phaseMs,
+    subjects: { 'fork-1': '1 child', 'fork-10': '10 children', 'fork-50': '50 children' },
+    slow: ['fork-50'],
+    metrics: [
+      { id: 'perSecond', title: 'throughput', unit: 'calls/s', over: ['fork-1'] },
+      { id: 'hostUs', title: 'processor time of the parent, a call', unit: 'µs', over: ['fork-1'] },
     ],
   },
 ];
@@ -111,10 +196,23 @@ export interface Target {
   atMost?: number;
 }
 
+/** Flat within 15 %. */
+const FLAT = 0.85;
+
 export const TARGETS: readonly Target[] = [
-  { suite: 'calls', metric: 'perSecond', subject: 'chameleon', over: 'vscode-jsonrpc', atLeast: 2 },
-  { suite: 'calls', metric: 'perSecond', subject: 'chameleon', over: null, atLeast: 10_000 },
-  { suite: 'calls', metric: 'p50Us', subject: 'chameleon', over: 'fork', atMost: 1.5 },
-  { suite: 'calls', metric: 'p99Us', subject: 'chameleon', over: null, atMost: 1_000 },
+  { suite: 'calls', metric: 'perSecond', subject: 'chameleon', over: 'worker-farm', atLeast: 1 },
+  { suite: 'calls', metric: 'perSecond', subject: 'chameleon', over: 'vscode-jsonrpc', atLeast: 4 },
+  { suite: 'calls', metric: 'p50Us', subject: 'chameleon', over: 'fork', atMost: 1.2 },
+  { suite: 'calls', metric: 'p99Us', subject: 'chameleon', over: 'fork', atMost: 1.5 },
+  { suite: 'start', metric: 'ms', subject: 'chameleon-esm', over: 'node-e-0', atMost: 1.3 },
+  { suite: 'start', metric: 'ms', subject: 'chameleon-20', over: 'node-e-0', atMost: 1.3 },
+  { suite: 'memory', metric: 'heapBytes', subject: 'chameleon', over: null, atMost: 100 * 1024 },
+  { suite: 'memory', metric: 'heapBytes', subject: 'registered', over: null, atMost: 100 * 1024 },
+  { suite: 'pressure', metric: 'share', subject: 'x10', over: null, atLeast: 0.9 },
+  { suite: 'neighbour', metric: 'p99Us', subject: 'slots-full', over: 'alone', atMost: 2 },
+  { suite: 'neighbour', metric: 'p99Us', subject: 'loop-full', over: 'alone', atMost: 2 },
+  { suite: 'many', metric: 'perSecond', subject: 'running-10', over: 'running-1', atLeast: FLAT },
+  { suite: 'many', metric: 'perSecond', subject: 'running-50', over: 'running-1', atLeast: FLAT },
+  { suite: 'many', metric: 'perSecond', subject: 'registered-1000', over: 'running-1', atLeast: FLAT },
   ...PAYLOADS.map(({ id, over }): Target => ({ suite: 'payloads', metric: id, subject: 'chameleon', over: over[0]!, atLeast: 0.9 })),
 ];

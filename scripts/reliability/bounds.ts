@@ -34,7 +34,7 @@ export const bounds: readonly Bound[] = [
     test: ['unit/json.test.ts', 'of an object 262,144 members'],
   },
   {
-    what: 'levels of nesting of a message of 256 KiB or more',
+    what: 'levels of nesting of a message of 128 KiB or more',
     value: constant('src/protocol/sliced-json.ts', 'MAX_LEVELS'),
     test: ['unit/sliced-json.test.ts', '131,072 levels'],
   },

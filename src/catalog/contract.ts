@@ -27,7 +27,7 @@ const RESULT: Wording = {
   bound: (path, key, now, before) => `${path}: ${key} ${now === null ? 'is gone' : `is now ${now}`}, it was ${before}`,
 };
 
-/** One line for each; none when every caller of `before` can call `after`. A method that declares no schema takes and answers anything. */
+/** One line for each; none when every caller of `before` can call `after`. What only one of the two declares is not compared. */
 export function breakingChanges(before: ReadonlyMap<string, MethodInfo>, after: ReadonlyMap<string, MethodInfo>): string[] {
   const budget: Budget = { left: MAX_STEPS };
   const changes: string[] = [];
@@ -36,8 +36,12 @@ export function breakingChanges(before: ReadonlyMap<string, MethodInfo>, after: 
     if (now === undefined) changes.push(`${shownName(name)} is gone`);
     else
       changes.push(
-        ...narrowings(argumentsOf(old), argumentsOf(now), `${shownName(name)}: params`, PARAMS, budget),
-        ...narrowings(now.result ?? {}, old.result ?? {}, `${shownName(name)}: result`, RESULT, budget),
+        ...(old.params === undefined || now.params === undefined
+          ? []
+          : narrowings(argumentsOf(old.params), argumentsOf(now.params), `${shownName(name)}: params`, PARAMS, budget)),
+        ...(old.result === undefined || now.result === undefined
+          ? []
+          : narrowings(now.result, old.result, `${shownName(name)}: result`, RESULT, budget)),
       );
   }
   if (changes.length <= MAX_LINES) return changes;
@@ -45,7 +49,7 @@ export function breakingChanges(before: ReadonlyMap<string, MethodInfo>, after: 
 }
 
 /** Arguments are an array, whether or not their schema says so. */
-function argumentsOf({ params = {} }: MethodInfo): unknown {
+function argumentsOf(params: object): unknown {
   const schema = resolved(params, params);
   return isSchema(schema) ? { type: 'array', ...schema, ...definitionsOf(params) } : schema;
 }

@@ -16,6 +16,7 @@ const EXIT_BY_CODE: Readonly<Record<string, number>> = {
   ERR_USAGE: Exit.usage,
   ERR_CONFIG_INVALID: Exit.usage,
   ERR_SUPERVISOR_RUNNING: Exit.usage,
+  ERR_STATE_IN_USE: Exit.usage,
   ERR_NO_SUPERVISOR: Exit.notRunning,
   ERR_PLUGIN_NOT_FOUND: Exit.notFound,
   ERR_VERSION_NOT_FOUND: Exit.notFound,

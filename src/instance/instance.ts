@@ -126,9 +126,10 @@ export class Instance {
     return false;
   }
 
-  /** Lets what it was given finish, then asks what is to be handed over. Null where the plugin has nothing. Rejects with what it threw. */
-  async quiesce(): Promise<unknown> {
+  /** Lets what it was given finish, then asks what is to be handed over, if that is still wanted. Null for nothing. Rejects with what was thrown. */
+  async quiesce(isWanted: () => boolean): Promise<unknown> {
     await this.#channel!.idle();
+    if (!isWanted()) return null;
     try {
       return await this.#channel!.request(Control.quiesce, {});
     } catch (error) {

@@ -10,7 +10,7 @@ import { bytesOf, textBytes, type Attachment, type Text } from './attachments.ts
 
 export const MAX_HEADER_BYTES = 4096;
 /** From here on JSON.parse may take so long that others notice. */
-const LARGE_FRAME_BYTES = 2 ** 18;
+const LARGE_FRAME_BYTES = 2 ** 17;
 const MAX_STRAY_LINE = 8192;
 /** Until this has come no more is made for a body; then so much at once, which the system only lends: growing would copy it. */
 const FIRST_BODY_BYTES = 65_536;

@@ -12,7 +12,7 @@ import { MAX_MEMBERS } from './json.ts';
 const PIECE_BYTES = 16_384;
 /** Of what has no structure more is looked at: it costs a small fraction of that. */
 const PLAIN_PIECES = 16;
-/** As deep as a message can be that is small enough for one go. */
+/** Deeper than a message can be that is small enough for one go. */
 const MAX_LEVELS = 2 ** 17;
 
 const QUOTE = 0x22;

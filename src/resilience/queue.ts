@@ -6,15 +6,18 @@
  * 1. Never more than `concurrency` items are between `start` and `release`.
  * 2. At most `maxQueue` items wait that no free slot is coming for; a free slot starts an item even when `maxQueue` is 0.
  * 3. `heldBytes` are those of items that wait, or were started and not yet `sent`; one item alone may exceed `maxQueueBytes`.
- * 4. First in, first out; what is requeued goes before all.
+ * 4. First in, first out; with `fair` within each key, while the keys take turns. What is requeued goes before all.
  * 5. An item is started at most once per admission, and never after `remove` or `takeWaiting` returned it.
  */
 import PQueue from 'p-queue';
+import { FairList } from './fair-list.ts';
 import { type Admission, WaitingList } from './waiting-list.ts';
 
 export interface QueueItem {
   /** Size of what it keeps in memory until it is sent. */
   readonly bytes: number;
+  /** Whose it is, where callers have equal shares. */
+  readonly key?: string | undefined;
   /** Called once, when a slot is given. Call `release` when the work is over; twice is harmless. Does not throw. */
   start(release: () => void): void;
 }
@@ -36,6 +39,8 @@ export interface QueueLimits {
   concurrency: number;
   maxQueue: number;
   maxQueueBytes: number;
+  /** Equal shares for all keys: of the slots, and no key takes more places to wait than it leaves. */
+  fair?: boolean;
   /** Shared with other queues. */
   total?: ByteBudget;
 }
@@ -43,7 +48,8 @@ export interface QueueLimits {
 export class CallQueue<T extends QueueItem> {
   readonly #limits: QueueLimits;
   readonly #slots: PQueue;
-  readonly #list = new WaitingList<T>();
+  readonly #fair: FairList<T> | null;
+  readonly #list: WaitingList<Admission<T>> | FairList<T>;
   /** Of each item that waits or runs. */
   readonly #admissions = new Map<T, Admission<T>>();
   #heldBytes = 0;
@@ -57,6 +63,8 @@ export class CallQueue<T extends QueueItem> {
   constructor(limits: QueueLimits) {
     this.#limits = limits;
     this.#slots = new PQueue({ concurrency: limits.concurrency });
+    this.#fair = limits.fair === true ? new FairList<T>() : null;
+    this.#list = this.#fair ?? new WaitingList();
   }
 
   get running(): number {
@@ -76,7 +84,9 @@ export class CallQueue<T extends QueueItem> {
     const { concurrency, maxQueue, maxQueueBytes } = this.#limits;
     // A released slot is given away a microtask later, so an item may wait for a slot that is free.
     const free = this.#paused ? 0 : concurrency - this.running;
-    if (this.#list.size - free >= maxQueue) return 'maxQueue';
+    const left = maxQueue - (this.#list.size - free);
+    if (left <= 0) return 'maxQueue';
+    if (this.#fair !== null && this.#fair.sizeOf(item.key) - free >= left) return 'maxQueue';
     if (this.#heldBytes > 0 && this.#heldBytes + item.bytes > maxQueueBytes) return 'maxQueueBytes';
     const { total } = this.#limits;
     if (total !== undefined && total.held > 0 && total.held + item.bytes > total.limit) return 'maxTotalQueueBytes';

@@ -3,20 +3,24 @@
  * same short time at any length. Knows order, nothing of bounds or bytes.
  */
 
-/** One admission of one item, from being offered to being released. It is its own link in the list while it waits. */
-export interface Admission<T> {
-  readonly item: T;
+/** What waits in a list is its own link in it. */
+export interface Link<N> {
   waiting: boolean;
+  before: N | null;
+  after: N | null;
+}
+
+/** One admission of one item, from being offered to being released. */
+export interface Admission<T> extends Link<Admission<T>> {
+  readonly item: T;
   /** It has a slot; not before the start, not after the release. */
   running: boolean;
   heldBytes: number;
-  before: Admission<T> | null;
-  after: Admission<T> | null;
 }
 
-export class WaitingList<T> {
-  #head: Admission<T> | null = null;
-  #tail: Admission<T> | null = null;
+export class WaitingList<N extends Link<N>> {
+  #head: N | null = null;
+  #tail: N | null = null;
   #size = 0;
 
   get size(): number {
@@ -24,41 +28,41 @@ export class WaitingList<T> {
   }
 
   /** Places it last, or with `first` before all that wait. */
-  place(admission: Admission<T>, first: boolean): void {
-    admission.waiting = true;
+  place(node: N, first: boolean): void {
+    node.waiting = true;
     this.#size++;
     if (this.#head === null || this.#tail === null) {
-      this.#head = this.#tail = admission;
+      this.#head = this.#tail = node;
     } else if (first) {
-      admission.after = this.#head;
-      this.#head = this.#head.before = admission;
+      node.after = this.#head;
+      this.#head = this.#head.before = node;
     } else {
-      admission.before = this.#tail;
-      this.#tail = this.#tail.after = admission;
+      node.before = this.#tail;
+      this.#tail = this.#tail.after = node;
     }
   }
 
-  shift(): Admission<T> | null {
-    const admission = this.#head;
-    if (admission !== null) this.unlink(admission);
-    return admission;
+  shift(): N | null {
+    const node = this.#head;
+    if (node !== null) this.unlink(node);
+    return node;
   }
 
-  /** The admission must be waiting in this list. */
-  unlink(admission: Admission<T>): void {
-    const { before, after } = admission;
+  /** The node must be waiting in this list. */
+  unlink(node: N): void {
+    const { before, after } = node;
     if (before === null) this.#head = after;
     else before.after = after;
     if (after === null) this.#tail = before;
     else after.before = before;
-    admission.before = admission.after = null;
-    admission.waiting = false;
+    node.before = node.after = null;
+    node.waiting = false;
     this.#size--;
   }
 
-  toArray(): Admission<T>[] {
-    const all: Admission<T>[] = [];
-    for (let admission = this.#head; admission !== null; admission = admission.after) all.push(admission);
+  toArray(): N[] {
+    const all: N[] = [];
+    for (let node = this.#head; node !== null; node = node.after) all.push(node);
     return all;
   }
 }

@@ -46,7 +46,7 @@ const STALL_TIMEOUT_MS = 5_000;
 const MAX_STRAYS = 1_000;
 const STRAYS_WINDOW_MS = 1_000;
 /** Of what is for people more is not looked through: to walk it and to print it takes longer than to parse it. */
-const MAX_SEEN_BYTES = 2 ** 18;
+const MAX_SEEN_BYTES = 160 * 1024;
 /** Several times what a thousand methods take. */
 const MAX_CONTROL_BYTES = 2 ** 20;
 /** As long as a line of stdout may be. */

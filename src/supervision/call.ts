@@ -9,13 +9,13 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { CallCancelledError, CallTimeoutError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { CallObserver } from '../events.ts';
-import type { Instance } from '../instance/instance.ts';
 import { attachmentsMember, inline, NO_ATTACHMENTS, payloadBytes } from '../protocol/attachments.ts';
 import { framed } from '../protocol/framing.ts';
 import type { Payload } from '../protocol/json.ts';
 import type { WireError } from '../protocol/messages.ts';
 import type { QueueItem } from '../resilience/queue.ts';
 import type { PendingCall } from '../rpc/channel.ts';
+import type { Carrier } from './carrier.ts';
 
 /** Where a call is under way: told what happens to it. */
 export interface Place {
@@ -37,6 +37,8 @@ export interface CallRequest {
   /** The arguments, as the text of a JSON array with the bytes in them. */
   params: Payload;
   timeoutMs: number;
+  /** Whom the call is for. */
+  key: string | undefined;
   signal: AbortSignal | undefined;
   traceparent: string | undefined;
   observer: CallObserver | null;
@@ -48,6 +50,7 @@ export class Call implements QueueItem, PendingCall {
   readonly id: number;
   readonly method: string;
   readonly range: string | null;
+  readonly key: string | undefined;
   readonly bytes: number;
   readonly promise: Promise<unknown>;
   readonly madeAt: number;
@@ -57,8 +60,8 @@ export class Call implements QueueItem, PendingCall {
   /** The breaker's leave for this attempt; -1 once it was told how the attempt ended. */
   generation = -1;
   place: Place | null = null;
-  /** The instance that it was given to. */
-  carrier: Instance | null = null;
+  /** Whom it was given to. */
+  carrier: Carrier | null = null;
   frame: string | null = null;
   behind: readonly Buffer[] = NOTHING;
   sentAt: number | null = null;
@@ -83,6 +86,7 @@ export class Call implements QueueItem, PendingCall {
     this.range = request.range;
     const { json, attachments } = request.params;
     this.bytes = payloadBytes(json, attachments);
+    this.key = request.key;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

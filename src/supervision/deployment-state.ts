@@ -3,8 +3,7 @@ import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
 import { describeExit, PluginUnavailableError, type ChameleonError } from '../errors.ts';
 import type { Emit } from '../events.ts';
-import type { Instance } from '../instance/instance.ts';
-import type { InstanceEnd, Readiness } from '../instance/state.ts';
+import type { InstanceEnd } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
 import type { ExitCause, ExitFacts, RolloutReason } from '../types.ts';
@@ -15,8 +14,8 @@ export interface DeploymentOptions {
   options: ResolvedPluginOptions;
   /** Give up when the first instance does not become ready. */
   once: boolean;
-  /** For its first child: what the version before handed over. */
-  state?: unknown;
+  /** For its first children, seat by seat: what the version before handed over. */
+  states?: readonly unknown[] | undefined;
   emit: Emit;
   /** Bounds how many children of the whole supervisor start at a time. */
   starts: PQueue;
@@ -31,10 +30,12 @@ export interface DeploymentOptions {
 
 export type State =
   | { kind: 'starting' }
-  | { kind: 'running'; instance: Instance; readiness: Readiness }
+  | { kind: 'running' }
   | { kind: 'restarting' }
+  /** Its children were stopped since nobody called; the next call starts them. */
+  | { kind: 'idle' }
   | { kind: 'failed'; error: ChameleonError }
-  | { kind: 'draining'; instance: Instance | null }
+  | { kind: 'draining' }
   | { kind: 'stopped' };
 
 /** Why a release is not started. */

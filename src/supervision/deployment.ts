@@ -1,37 +1,26 @@
 /**
- * One release kept running, instance after instance. Owns its instances and when the next one is started; calls are its dispatcher's.
+ * One release kept running: seats for its children, and one dispatcher that brings calls to whoever sits there. Owns what the state of
+ * its seats means for the version; the life of a child is its seat's, calls are the dispatcher's.
  *
- * 1. At most one instance takes new calls, and at most one is being started.
- * 2. Calls that arrive while there is none wait inside their deadline.
- * 3. `ready` settles once: with the first readiness, or with the error of the first start.
- * 4. After `stop()` resolved nothing of it is left.
+ * 1. Calls that arrive while there is no child wait inside their deadline.
+ * 2. `ready` settles once, when each first start was seen: well where one succeeded, of one that is to be tried all.
+ * 3. After `stop()` resolved nothing of it is left.
  */
 import type { Release } from '../catalog/release.ts';
 import { PluginUnavailableError, type ChameleonError } from '../errors.ts';
-import type { ReplaceReason } from '../events.ts';
-import { Instance } from '../instance/instance.ts';
+import type { Instance } from '../instance/instance.ts';
 import type { InstanceEnd, Readiness } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
-import { newMarker } from '../process/orphans.ts';
-import { EXIT_FATAL } from '../protocol/messages.ts';
 import type { DeploymentState, ExitFacts, VersionRole, VersionStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import type { Call } from './call.ts';
-import {
-  addEnds,
-  downError,
-  type DeploymentOptions,
-  type Refusal,
-  type State,
-  type StopReport,
-  verdictOf,
-  type Verdict,
-} from './deployment-state.ts';
+import type { Carrier } from './carrier.ts';
+import { addEnds, type DeploymentOptions, type State, type StopReport, type Verdict } from './deployment-state.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { Restarter } from './restarter.ts';
+import { Idleness } from './idleness.ts';
+import { Seat } from './seat.ts';
 import { versionStatus } from './status.ts';
-import { Tainted } from './tainted.ts';
 
 export class Deployment {
   readonly release: Release;
@@ -40,21 +29,20 @@ export class Deployment {
   readonly dispatcher: Dispatcher;
   readonly #setup: DeploymentOptions;
   readonly #ready = deferred<Readiness>();
-  readonly #restarts: Restarter;
-  /** Every instance that is not gone yet. */
-  readonly #instances = new Set<Instance>();
-  readonly #tainted: Tainted;
-  readonly #stopped = new AbortController();
+  readonly #seats: readonly Seat[];
+  /** Whose first start is still to be seen. */
+  readonly #unseen: Set<Seat>;
+  #readiness: Readiness | null = null;
+  #firstError: ChameleonError | null = null;
   #state: State = { kind: 'starting' };
-  #starting = false;
-  #lastExit: ExitFacts | null = null;
-  /** Of instances that are gone. */
-  #droppedLogs = 0;
+  readonly #idleness: Idleness;
+  /** Resolves when nothing is left of the children that were stopped for want of calls. */
+  #emptied: Promise<unknown> = Promise.resolve();
+  /** The call came then that they are started for; null while nobody waits for that. */
+  #wokenAt: number | null = null;
   #stopping: Promise<StopReport> | null = null;
   /** It handed over, and waits to be told what follows. */
   #quiesced = false;
-  /** For the next child. */
-  #handed: unknown;
   /** Told what makes it worse than the version before, while it is compared with that. */
   onTrouble: ((verdict: Verdict) => void) | null = null;
 
@@ -64,43 +52,32 @@ export class Deployment {
     this.options = setup.options;
     this.ready = this.#ready.promise;
     this.ready.catch(() => {});
-    this.#tainted = new Tainted(setup.options);
-    this.#handed = setup.state;
     const { name: plugin, version } = setup.release;
-    this.#restarts = new Restarter({
-      options: setup.options.restart,
-      random: setup.random,
-      launch: () => this.#launch(),
-      onScheduled: (delayMs, restarts) => {
-        if (this.#state.kind !== 'starting') this.#state = { kind: 'restarting' };
-        setup.emit({ kind: 'restart-scheduled', plugin, version, delayMs, restarts });
-      },
-      onGivenUp: (error) => this.#giveUp(error),
-    });
     this.dispatcher = new Dispatcher({
       options: setup.options,
       total: setup.total,
       onPoisoned: ({ method, digest, deaths }) => setup.emit({ kind: 'call-poisoned', plugin, version, method, digest, deaths }),
-      onSpent: (instance) => this.#replaceWarm(instance, 'max-calls'),
       onBreakerChange: (from, to) => {
         setup.emit({ kind: 'breaker-changed', plugin, version, from, to });
         if (to === 'open') this.onTrouble?.({ reason: 'circuit-open', detail: 'its circuit opened', stderrTail: '' });
       },
       onFailure: setup.onFailure,
       onReturned: setup.onReturned,
-      onCancelIgnored: (instance) => this.#taint(instance),
-      onRetiringIdle: (instance) => this.#tainted.endIfIdle(instance),
     });
-    this.#launch();
+    this.#idleness = new Idleness(setup.options.idleTimeoutMs, this.dispatcher, () => this.#onIdle());
+    this.#seats = Array.from({ length: setup.options.instances }, (_, number) => this.#seat(number));
+    this.#unseen = new Set(this.#seats);
+    for (const seat of this.#seats) seat.fill();
   }
 
   get state(): DeploymentState {
     return this.#state.kind;
   }
 
-  /** Whether it takes calls, now or when its child is back. */
+  /** Whether it takes calls, now or when its child is there. */
   get isServing(): boolean {
-    return this.#state.kind === 'starting' || this.#state.kind === 'running' || this.#state.kind === 'restarting';
+    const { kind } = this.#state;
+    return kind !== 'failed' && kind !== 'draining' && kind !== 'stopped';
   }
 
   get isQuiesced(): boolean {
@@ -109,8 +86,9 @@ export class Deployment {
 
   submit(call: Call, now: number): void {
     call.version = this.release.version;
-    if (this.isServing) return this.dispatcher.submit(call, now);
-    call.fail(new PluginUnavailableError(call.subject, this.#state.kind, this.#state.kind === 'failed' ? this.#state.error : undefined));
+    if (this.isServing) this.dispatcher.submit(call, now);
+    else call.fail(new PluginUnavailableError(call.subject, this.#state.kind, this.#state.kind === 'failed' ? this.#state.error : undefined));
+    if (this.#state.kind === 'idle') this.#wake(now);
   }
 
   /** Finishes what was begun within `drainTimeoutMs`, then stops every instance. */
@@ -121,32 +99,26 @@ export class Deployment {
 
   /** Ends every instance at once; `stop` reports it. */
   kill(): void {
-    for (const instance of this.#instances) instance.kill('stopped', 'stopped at once');
+    for (const seat of this.#seats) seat.kill();
   }
 
-  /** Finishes what runs, lets the rest wait, and answers with what the plugin hands over. Whatever comes of it, `resume` or `stop` is due. */
-  async quiesce(): Promise<unknown> {
-    if (this.#state.kind !== 'running') throw new Error(`could not be asked, it is ${this.#state.kind}`);
+  /** Finishes what runs, lets the rest wait, and answers with what each child hands over, null for none. Then `resume` or `stop` is due. */
+  quiesce(): Promise<unknown[]> {
     this.#quiesced = true;
     this.dispatcher.hold();
-    return this.#state.instance.quiesce();
+    return Promise.all(this.#seats.map((seat) => seat.quiesce()));
   }
 
-  /** Serves on, with what it handed over or what came of it since. A child that cannot go on is replaced by a fresh one. */
-  async resume(state: unknown): Promise<void> {
+  /** Serves on, with what was handed over or what came of it since. Children that cannot go on are replaced by fresh ones. */
+  async resume(states: readonly unknown[]): Promise<void> {
     this.#quiesced = false;
-    const instance = this.#state.kind === 'running' ? this.#state.instance : null;
-    if (this.#stopped.signal.aborted) return;
-    try {
-      if (instance !== null && (await within(this.options.startTimeoutMs, instance.resume(state)))) return this.dispatcher.goOn();
-    } catch {
-      // It has no way to go on, or that way failed.
-    }
-    this.dispatcher.pause();
-    this.#state = { kind: 'restarting' };
-    this.#handed = state;
-    await instance?.stop(0);
-    this.#launch();
+    const staysIdle = this.#state.kind === 'idle' && states.every((state) => state === null);
+    if (this.#state.kind === 'failed' || (this.#state.kind === 'idle' && !staysIdle)) this.#state = { kind: 'restarting' };
+    await Promise.all(this.#seats.map((seat, number) => seat.resume(states[number] ?? null)));
+    this.dispatcher.goOn();
+    // Nobody will carry what waits.
+    if (!this.isServing && !this.dispatcher.isOpen) this.dispatcher.giveBack(() => true);
+    if (this.#state.kind === 'idle') this.#wake(performance.now());
   }
 
   status(role: VersionRole): VersionStatus {
@@ -155,146 +127,135 @@ export class Deployment {
       state: this.state,
       role,
       dispatcher: this.dispatcher,
-      restarts: this.#restarts.restarts,
-      serving: this.#state.kind === 'running' || this.#state.kind === 'draining' ? (this.#state.instance?.status() ?? null) : null,
-      instances: [...this.#instances].map((instance) => instance.status()),
+      restarts: this.#restarts,
+      serving: this.#serving.map((instance) => instance.status()),
+      instances: this.#seats.flatMap((seat) => seat.instances()),
       error: this.#state.kind === 'failed' ? this.#state.error : null,
       lastExit: this.#lastExit,
-      droppedLogs: [...this.#instances].reduce((total, { droppedLogs }) => total + droppedLogs, this.#droppedLogs),
+      droppedLogs: this.#seats.reduce((sum, { droppedLogs }) => sum + droppedLogs, 0),
     });
+  }
+
+  /** It is to be tried once, and that is not over: whoever tries it tells what comes of it. */
+  get #isTried(): boolean {
+    return this.#setup.once && this.#unseen.size > 0;
+  }
+
+  get #serving(): Instance[] {
+    return this.#seats.map(({ instance }) => instance).filter((instance) => instance !== null);
+  }
+
+  get #restarts(): number {
+    return this.#seats.reduce((sum, { restarts }) => sum + restarts, 0);
+  }
+
+  get #lastExit(): ExitFacts | null {
+    const ends = this.#seats.map(({ lastExit }) => lastExit).filter((end) => end !== null);
+    return ends.toSorted((a, b) => a.at - b.at).at(-1)?.exit ?? null;
+  }
+
+  #seat(number: number): Seat {
+    const { emit, states, release } = this.#setup;
+    const seat: Seat = new Seat({
+      deployment: this.#setup,
+      number,
+      state: states?.[number],
+      isTried: () => this.#isTried,
+      onUp: (carrier, readiness) => this.#onUp(seat, carrier, readiness),
+      onDown: (carrier) => this.#onDown(seat, carrier),
+      onEnd: (end) => this.#onEnd(end),
+      onStartFailed: (error) => this.#onFirst(seat, error),
+      onRestart: (delayMs) => emit({ kind: 'restart-scheduled', plugin: release.name, version: release.version, delayMs, restarts: this.#restarts }),
+      mayGiveUp: () => this.#seats.every((each) => each.isHopeless),
+      onGivenUp: (error) => this.#onGivenUp(seat, error),
+      onTrouble: (verdict) => this.onTrouble?.(verdict),
+    });
+    return seat;
   }
 
   async #stop(drainTimeoutMs: number): Promise<StopReport> {
     const report: StopReport = { stopped: 0, killed: 0, abandonedCalls: 0 };
     const started = performance.now();
-    const instance = this.#state.kind === 'running' ? this.#state.instance : null;
     const { name: plugin, version } = this.release;
-    this.#state = { kind: 'draining', instance };
-    this.#stopped.abort();
-    this.#restarts.cancel();
+    this.#state = { kind: 'draining' };
+    this.#idleness.end();
+    for (const seat of this.#seats) seat.close();
     this.#ready.reject(new PluginUnavailableError({ plugin, version }, 'stopped'));
-    if (instance !== null) await within(drainTimeoutMs, Promise.race([this.dispatcher.onIdle(), instance.done]));
+    const allDead = Promise.all(this.#serving.map(({ done }) => done));
+    await within(drainTimeoutMs, Promise.race([this.dispatcher.onIdle(), allDead]));
     report.abandonedCalls += this.dispatcher.waiting;
     this.dispatcher.giveBack(() => true);
     const left = Math.max(0, drainTimeoutMs - (performance.now() - started));
-    const ends = await Promise.all([...this.#instances].map((each) => each.stop(left)));
-    addEnds(report, ends);
+    addEnds(report, (await Promise.all(this.#seats.map((seat) => seat.stop(left)))).flat());
     this.dispatcher.giveBack(() => true);
     this.#state = { kind: 'stopped' };
     return report;
   }
 
-  #launch(): void {
-    if (this.#starting || this.#stopped.signal.aborted) return;
-    this.#starting = true;
-    void this.#setup.starts.add(async () => {
-      const marker = await newMarker();
-      const refusal = await this.#setup.verify(this.release);
-      if (this.#stopped.signal.aborted) return;
-      if (refusal !== null) return this.#refuse(refusal);
-      const { release, options, emit } = this.#setup;
-      const state = this.#handed;
-      this.#handed = undefined;
-      const onMemoryHigh = (): void => {
-        this.onTrouble?.({ reason: 'memory-limit', detail: 'its memory came near the limit', stderrTail: '' });
-        this.#replaceWarm(instance, 'memory-limit');
-      };
-      const instance: Instance = new Instance({ release, options, marker, state, emit, onMemoryHigh });
-      this.#instances.add(instance);
-      void instance.done.then((end) => this.#onEnd(instance, end));
-      void instance.gone.then(() => {
-        this.#instances.delete(instance);
-        this.#droppedLogs += instance.droppedLogs;
-      });
-      const readiness = await instance.ready;
-      if (readiness !== null) this.#onReady(instance, readiness);
+  #onUp(seat: Seat, carrier: Carrier, readiness: Readiness): void {
+    this.#state = { kind: 'running' };
+    this.#readiness ??= readiness;
+    this.dispatcher.open(carrier, readiness.methods);
+    this.#idleness.watch();
+    this.#onFirst(seat, null);
+    if (this.#wokenAt === null) return;
+    const { name: plugin, version } = this.release;
+    this.#setup.emit({ kind: 'woken', plugin, version, wakingMs: performance.now() - this.#wokenAt });
+    this.#wokenAt = null;
+  }
+
+  #onDown(seat: Seat, carrier: Carrier): void {
+    this.dispatcher.close(carrier);
+    if (this.#isTried && seat.instance === null) this.#unseen.add(seat);
+    if (this.#state.kind === 'running' && !this.dispatcher.isOpen) this.#state = { kind: 'restarting' };
+  }
+
+  #onEnd(end: InstanceEnd): void {
+    this.dispatcher.bury(end);
+    // Nobody will carry what waits.
+    if (this.#state.kind === 'draining' && !this.dispatcher.isOpen) this.dispatcher.giveBack(() => true);
+  }
+
+  #onIdle(): void {
+    if (this.#quiesced || this.#unseen.size > 0 || (this.#state.kind !== 'running' && this.#state.kind !== 'restarting'))
+      return this.#idleness.watch();
+    const { name: plugin, version } = this.release;
+    this.#state = { kind: 'idle' };
+    this.#setup.emit({ kind: 'idle-stopped', plugin, version });
+    this.#emptied = Promise.all(this.#seats.map((seat) => seat.vacate()));
+  }
+
+  /** Starts the children again, where a call waits for them: once, however many calls that is. */
+  #wake(now: number): void {
+    if (this.#quiesced || this.dispatcher.waiting === 0) return;
+    this.#state = { kind: 'starting' };
+    this.#wokenAt = now;
+    // What the old child owned, the new one may need.
+    void this.#emptied.then(() => {
+      for (const seat of this.#seats) seat.fill();
     });
   }
 
-  #onReady(instance: Instance, readiness: Readiness): void {
-    this.#starting = false;
-    if (this.#stopped.signal.aborted || instance.state.kind !== 'ready') return;
-    const previous = this.#state.kind === 'running' ? this.#state.instance : null;
-    this.#state = { kind: 'running', instance, readiness };
-    this.dispatcher.open(instance, readiness.methods);
-    this.#ready.resolve(readiness);
-    this.#limitAge(instance);
-    if (previous !== null) void previous.stop(this.options.drainTimeoutMs);
+  /** A start of this seat was seen: the first one counts. */
+  #onFirst(seat: Seat, error: ChameleonError | null): void {
+    this.#firstError ??= error;
+    if (error !== null && this.#setup.once) return this.#ready.reject(error);
+    this.#unseen.delete(seat);
+    if (this.#unseen.size > 0) return;
+    if (this.#readiness !== null) this.#ready.resolve(this.#readiness);
+    else this.#ready.reject(this.#firstError!);
   }
 
-  #onEnd(instance: Instance, end: InstanceEnd): void {
-    const wasServing = this.#state.kind === 'running' && this.#state.instance === instance;
-    if (end.kind === 'start-failed') this.#starting = false;
-    if (end.kind !== 'stopped') this.#lastExit = end.exit;
-    if (wasServing) {
-      this.dispatcher.pause();
-      this.#state = { kind: 'restarting' };
-      // Before its calls are told: they may then go to the version before.
-      if (end.kind !== 'stopped') this.onTrouble?.(verdictOf(end.exit));
-    }
-    this.dispatcher.bury(end);
-    if (this.#state.kind === 'draining') {
-      // Nobody will carry what waits.
-      if (this.#state.instance === instance) this.dispatcher.giveBack(() => true);
-      return;
-    }
-    if (wasServing || end.kind === 'start-failed') this.#restart(end);
-  }
-
-  #restart(end: InstanceEnd): void {
-    if (this.#state.kind === 'failed' || this.#starting || this.#quiesced) return;
-    const isFatal = end.exit.code === EXIT_FATAL;
-    if (end.kind !== 'start-failed') return this.#restarts.after(downError(this.release, end.exit.cause), end.exit.uptimeMs, isFatal);
-    // A warm replacement that did not come up: the instance that it was for serves on.
-    if (this.#state.kind === 'running') return this.#restarts.later();
-    this.#ready.reject(end.error);
-    const isOver = (this.#setup.once && this.#state.kind === 'starting') || isFatal || end.error.code === 'ERR_HANDSHAKE';
-    if (end.isShortage && !isOver) this.#restarts.postpone(end.error);
-    // However long it tried, a failed start was no life.
-    else this.#restarts.after(end.error, 0, isOver);
-  }
-
-  /** Of what could not be looked at nobody knows whether it is what was installed. */
-  #refuse({ error, isShortage }: Refusal): void {
-    this.#starting = false;
-    if (isShortage && !(this.#setup.once && this.#state.kind === 'starting')) this.#restarts.postpone(error);
-    else this.#giveUp(error);
-  }
-
-  #giveUp(error: ChameleonError): void {
+  #onGivenUp(seat: Seat, error: ChameleonError): void {
+    const isTried = this.#isTried;
+    this.#onFirst(seat, error);
+    if (!this.#seats.every((each) => each.isHopeless)) return;
+    for (const each of this.#seats) each.fail();
+    this.#wokenAt = null;
     const { name: plugin, version } = this.release;
-    // Of one that was to be tried once, whoever tries it tells.
-    const isTried = this.#setup.once && this.#state.kind === 'starting';
-    this.#ready.reject(error);
-    // What serves was started from what was right.
-    if (this.#state.kind === 'running') return;
     this.#state = { kind: 'failed', error };
+    this.onTrouble?.({ reason: 'crashed', detail: error.message, stderrTail: '' });
     if (!isTried) this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });
     this.dispatcher.giveBack(() => true);
-  }
-
-  #taint(instance: Instance): void {
-    if (this.#state.kind !== 'running' || this.#state.instance !== instance) return;
-    const { name: plugin, version } = this.release;
-    this.#setup.emit({ kind: 'instance-replacing', plugin, version, instance: instance.marker, reason: 'cancel-ignored' });
-    this.dispatcher.pause();
-    this.#state = { kind: 'restarting' };
-    if (!this.#starting) this.#restarts.after(downError(this.release, 'cancel-ignored'), instance.status().uptimeMs, false);
-    this.#tainted.add(instance);
-  }
-
-  #limitAge(instance: Instance): void {
-    const { maxAgeMs } = this.options;
-    if (maxAgeMs === null) return;
-    const age = setTimeout(() => this.#replaceWarm(instance, 'max-age'), maxAgeMs);
-    void instance.done.then(() => clearTimeout(age));
-  }
-
-  /** The instance serves until its replacement is ready. */
-  #replaceWarm(instance: Instance, reason: ReplaceReason): void {
-    if (this.#state.kind !== 'running' || this.#state.instance !== instance) return;
-    const { name: plugin, version } = this.release;
-    this.#setup.emit({ kind: 'instance-replacing', plugin, version, instance: instance.marker, reason });
-    this.#launch();
   }
 }

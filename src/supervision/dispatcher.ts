@@ -1,6 +1,6 @@
 /**
- * The way of calls through one deployment: breaker, queue, instance, and back. Owns the queue and the breaker; which instance
- * carries the calls, and when there is none, its deployment says.
+ * The way of calls through one deployment: breaker, queue, instance, and back. Owns the queue and the breaker; which instances
+ * carry the calls, and when there is none, its deployment says.
  *
  * 1. A slot lives as long as the work: a call that was given up keeps it until the child answers or dies.
  * 2. The breaker is told once of every call that it admitted, and once of a death, however many calls that took along.
@@ -16,7 +16,6 @@ import {
   QueueFullError,
   type ChameleonError,
 } from '../errors.ts';
-import type { Instance } from '../instance/instance.ts';
 import type { InstanceEnd } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { WireError } from '../protocol/messages.ts';
@@ -26,7 +25,9 @@ import { RecentCalls, type Sample } from '../resilience/recent.ts';
 import type { PendingCall } from '../rpc/channel.ts';
 import type { BreakerState, MethodInfo, PoisonedCall } from '../types.ts';
 import { Call, type Place } from './call.ts';
+import { type Carrier, Carriers } from './carrier.ts';
 import { PoisonGuard } from './poison-guard.ts';
+import { Refusals } from './refusals.ts';
 import { remoteFailure } from './remote.ts';
 
 export interface DispatcherOptions {
@@ -35,16 +36,10 @@ export interface DispatcherOptions {
   total: ByteBudget;
   onBreakerChange(from: BreakerState, to: BreakerState): void;
   onPoisoned(call: PoisonedCall): void;
-  /** The instance has begun as many calls as one may. */
-  onSpent(instance: Instance): void;
   /** An attempt failed; whether there is another one is decided above. */
   onFailure(call: Call, error: ChameleonError, mayRetry: boolean): void;
   /** The call was not begun and this deployment will not begin it. */
   onReturned(call: Call): void;
-  /** A child did not acknowledge a cancel in time. */
-  onCancelIgnored(instance: Instance): void;
-  /** A call ended on an instance that takes no new ones. */
-  onRetiringIdle(instance: Instance): void;
 }
 
 /** What a frame adds to the arguments: enough for the longest method name. */
@@ -58,13 +53,14 @@ export class Dispatcher implements Place {
   readonly breaker: Breaker;
   readonly poison: PoisonGuard;
   readonly #recent = new RecentCalls();
+  readonly #refusals = new Refusals();
   readonly #setup: DispatcherOptions;
   readonly #queue: CallQueue<Call>;
   #methods: ReadonlyMap<string, MethodInfo> | null = null;
-  #carrier: Instance | null = null;
+  readonly #carriers: Carriers;
+  #held = false;
+  #lastCallAt = 0;
   #meanMs = 1;
-  /** Calls that the carrier has begun. */
-  #begun = 0;
 
   constructor(setup: DispatcherOptions) {
     this.#setup = setup;
@@ -74,8 +70,9 @@ export class Dispatcher implements Place {
       if (to === 'open' || to === 'isolated') this.giveBack(() => true);
     });
     this.poison = new PoisonGuard(setup.options, setup.onPoisoned);
-    const { concurrency, maxQueue, maxQueueBytes } = setup.options;
-    this.#queue = new CallQueue({ concurrency, maxQueue, maxQueueBytes, total: setup.total });
+    this.#carriers = new Carriers(setup.options.routing === 'key');
+    const { concurrency, maxQueue, maxQueueBytes, fairBy } = setup.options;
+    this.#queue = new CallQueue({ concurrency, maxQueue, maxQueueBytes, fair: fairBy === 'key', total: setup.total });
     this.#queue.pause();
   }
 
@@ -85,6 +82,11 @@ export class Dispatcher implements Place {
 
   get running(): number {
     return this.#queue.running;
+  }
+
+  /** When it was called last, or a call ended. */
+  get lastCallAt(): number {
+    return this.#lastCallAt;
   }
 
   get heldBytes(): number {
@@ -99,11 +101,12 @@ export class Dispatcher implements Place {
   /** What its calls came to that ended at `since` or later, and what those come to that still run. */
   sample(since: number): Sample {
     const now = performance.now();
-    const running = (this.#carrier?.calls() ?? []).flatMap(({ sentAt }) => (sentAt === null ? [] : [now - sentAt]));
+    const running = this.#carriers.calls().flatMap(({ sentAt }) => (sentAt === null ? [] : [now - sentAt]));
     return this.#recent.sample(since, running);
   }
 
   submit(call: Call, now: number): void {
+    this.#lastCallAt = now;
     const limit = this.#setup.options.maxMessageBytes;
     if (this.#methods !== null && !this.#methods.has(call.method)) return call.fail(this.#noSuchMethod(call));
     if (call.bytes + ENVELOPE_BYTES > limit) return call.fail(new PayloadTooLargeError(call.subject, 'arguments', call.bytes, limit));
@@ -112,37 +115,44 @@ export class Dispatcher implements Place {
     call.generation = this.breaker.admit(now);
     if (call.generation < 0) {
       const { state } = this.breaker.status(now);
-      return call.fail(new CircuitOpenError(call.subject, Math.ceil(this.breaker.retryAfterMs(now)), state === 'closed' ? 'open' : state));
+      const retryAfterMs = Math.ceil(this.breaker.retryAfterMs(now));
+      return call.fail(this.#refusals.made(now, () => new CircuitOpenError(call.subject, retryAfterMs, state === 'closed' ? 'open' : state)));
     }
     call.place = this;
     const refusal = this.#queue.offer(call);
     if (refusal === null) return;
     this.#tell(call, 'ignored', 0);
     call.leave();
-    call.fail(new QueueFullError(call.subject, refusal, this.#retryAfterMs()));
+    call.fail(this.#refusals.made(now, () => new QueueFullError(call.subject, refusal, this.#retryAfterMs())));
   }
 
-  /** From now on calls go to `instance`. */
-  open(instance: Instance, methods: ReadonlyMap<string, MethodInfo>): void {
-    this.#carrier = instance;
-    this.#begun = 0;
+  /** Whether there is anyone to carry calls. */
+  get isOpen(): boolean {
+    return this.#carriers.size > 0;
+  }
+
+  /** From now on this one carries calls. */
+  open(carrier: Carrier, methods: ReadonlyMap<string, MethodInfo>): void {
+    this.#carriers.add(carrier);
     this.#methods = methods;
-    this.#queue.resume();
+    if (!this.#held) this.#queue.resume();
+  }
+
+  /** From now on it gets no more; without any, calls wait until the next `open`. */
+  close(carrier: Carrier): void {
+    this.#carriers.remove(carrier);
+    if (!this.isOpen) this.#queue.pause();
   }
 
   /** Calls wait until `goOn`; those that run go on. */
   hold(): void {
+    this.#held = true;
     this.#queue.pause();
   }
 
   goOn(): void {
-    if (this.#carrier !== null) this.#queue.resume();
-  }
-
-  /** Calls wait until the next `open`. */
-  pause(): void {
-    this.#carrier = null;
-    this.#queue.pause();
+    this.#held = false;
+    if (this.isOpen) this.#queue.resume();
   }
 
   /** Takes back the waiting calls that `filter` selects: they were not begun. */
@@ -179,11 +189,12 @@ export class Dispatcher implements Place {
   }
 
   started(call: Call): void {
-    const instance = this.#carrier;
-    if (instance === null || this.#methods === null) throw new Error('a slot was given while there is no instance');
+    const carrier = this.#carriers.next(call.key);
+    if (carrier === undefined || this.#methods === null) throw new Error('a slot was given while there is no instance');
+    const { instance } = carrier;
     if (instance.state.kind === 'exited') {
       // Whoever hears of its end first may call at once: that call is for the next one.
-      this.pause();
+      this.close(carrier);
       return this.#queue.requeue(call);
     }
     // It waited, and meanwhile it was learned that it cannot be made.
@@ -193,13 +204,13 @@ export class Dispatcher implements Place {
       call.leave();
       return call.fail(refusal);
     }
-    call.carrier = instance;
+    call.carrier = carrier;
     instance.call(call);
-    if (++this.#begun === this.#setup.options.maxCalls) this.#setup.onSpent(instance);
+    if (++carrier.begun === this.#setup.options.maxCalls) carrier.onSpent();
   }
 
   /** The error for a call whose bytes fit, but not as the numbers that this instance wants. */
-  #encode(call: Call, { takesAttachments }: Instance): PayloadTooLargeError | null {
+  #encode(call: Call, { takesAttachments }: Carrier['instance']): PayloadTooLargeError | null {
     const limit = this.#setup.options.maxMessageBytes;
     const bytes = call.encode(performance.now(), takesAttachments);
     return bytes + ENVELOPE_BYTES > limit ? new PayloadTooLargeError(call.subject, 'arguments', bytes, limit) : null;
@@ -232,16 +243,16 @@ export class Dispatcher implements Place {
   }
 
   abandoned(call: Call, why: 'timeout' | 'cancelled'): void {
-    const instance = call.carrier;
-    if (instance === null) {
+    const { carrier } = call;
+    if (carrier === null) {
       this.#queue.remove(call);
       this.#tell(call, 'ignored', 0);
       return call.leave();
     }
     this.#tell(call, why === 'timeout' && call.isRunning ? 'failure' : 'ignored', 0);
-    if (instance.cancel(call)) return this.#leave(call);
-    if (instance !== this.#carrier) return this.#setup.onRetiringIdle(instance);
-    call.timer = setTimeout(() => this.#setup.onCancelIgnored(instance), this.#setup.options.cancelGraceMs);
+    if (carrier.instance.cancel(call)) return this.#leave(call);
+    if (!carrier.isOpen) return carrier.onLeft();
+    call.timer = setTimeout(() => carrier.onCancelIgnored(), this.#setup.options.cancelGraceMs);
   }
 
   /** The attempt is over with an error. */
@@ -252,9 +263,9 @@ export class Dispatcher implements Place {
   }
 
   #leave(call: Call): void {
-    const instance = call.carrier;
+    const { carrier } = call;
     call.leave();
-    if (instance !== null && instance !== this.#carrier) this.#setup.onRetiringIdle(instance);
+    if (carrier !== null && !carrier.isOpen) carrier.onLeft();
   }
 
   /** A death counts against the newest call that it took along: an older generation would not be heard. */
@@ -270,6 +281,7 @@ export class Dispatcher implements Place {
   }
 
   #tell(call: Call, outcome: Outcome, runningMs: number, now = performance.now()): void {
+    this.#lastCallAt = now;
     const { generation } = call;
     call.generation = -1;
     if (generation < 0) return;

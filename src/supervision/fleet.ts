@@ -41,16 +41,18 @@ export class Fleet {
     return range === null ? this.#active : highest(this.#serving, range);
   }
 
-  /** The same for a first attempt, of which the candidate may have its share. */
+  /** The same for a first attempt, of which the candidate may have its share; all of them when the active version has given up. */
   choose(range: string | null, key: string | undefined): Deployment | null {
-    if (range === null && this.share !== null && this.candidate !== null && this.share.takes(key)) return this.candidate;
+    const { share, candidate } = this;
+    if (range === null && share !== null && candidate !== null && (share.takes(key) || !this.#active?.isServing)) return candidate;
     return this.find(range);
   }
 
   /** Where a call may go that failed on `on`, as long as there are two versions to choose from; else null. */
   fallback(on: Deployment): Deployment | null {
     const other = on === this.#active ? this.held : this.#active;
-    return other?.isServing && !other.isQuiesced ? other : null;
+    // An active one that is quiesced is about to go on.
+    return other?.isServing && !(other === this.held && other.isQuiesced) ? other : null;
   }
 
   roleOf(deployment: Deployment): VersionRole {

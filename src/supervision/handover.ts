@@ -1,23 +1,31 @@
 /**
- * The strategy `exclusive`: the old version stops before the new one starts, and gives it what it had. Calls wait meanwhile in the old
- * version's queue. Owns the state that is handed over, and how long the outage is.
+ * The strategy `exclusive`: the old version stops before the new one starts, and gives it what it had, child by child. Calls wait
+ * meanwhile in the old version's queue. Owns the states that are handed over, and how long the outage is.
  */
 import { QuiesceFailedError } from '../errors.ts';
 import { within } from '../util/within.ts';
 import type { Deployment } from './deployment.ts';
 
+/** How long a version that is taken back for cause may finish its calls and hand over: nobody is served meanwhile. */
+const FAULTY_MS = 500;
+
 export class Handover {
   readonly #from: Deployment;
-  #state: unknown = null;
+  #states: readonly unknown[] = [];
   #since = 0;
   #until: number | null = null;
 
-  constructor(from: Deployment) {
+  /** The new version has `instances` children. Throws `QuiesceFailedError` where they are too few for what there is to take over. */
+  constructor(from: Deployment, instances: number) {
     this.#from = from;
+    const { name, version } = from.release;
+    if (instances >= from.options.instances) return;
+    throw new QuiesceFailedError(name, version, `hands over the state of ${from.options.instances} instances, there are to be ${instances}`);
   }
 
-  get state(): unknown {
-    return this.#state;
+  /** By seat. */
+  get states(): readonly unknown[] {
+    return this.#states;
   }
 
   /** How long calls have waited, in milliseconds. */
@@ -30,7 +38,7 @@ export class Handover {
     this.#since = performance.now();
     const { name, version } = this.#from.release;
     try {
-      this.#state = await stateOf(this.#from);
+      this.#states = await statesOf(this.#from);
     } catch (error) {
       throw new QuiesceFailedError(name, version, (error as Error).message, error);
     }
@@ -43,22 +51,31 @@ export class Handover {
 
   /** The old version serves on. */
   async resume(): Promise<void> {
-    await this.#from.resume(this.#state);
+    await this.#from.resume(this.#states);
     this.#until = performance.now();
   }
 
-  /** From the new version, which `retire` ends, back to the old one. */
-  async back(candidate: Deployment, retire: () => Promise<unknown>): Promise<void> {
-    // A dead or hung one hands nothing over: then what it was given is the best there is.
-    this.#state = await stateOf(candidate).catch(() => this.#state);
-    await retire();
+  /** From the new version, which `retire` ends, back to the old one; from one that is `faulty` at once. */
+  async back(candidate: Deployment, isFaulty: boolean, retire: (first: Promise<void>) => Promise<unknown>): Promise<void> {
+    const { drainTimeoutMs } = candidate.options;
+    await retire(this.#takeBack(candidate, isFaulty ? Math.min(FAULTY_MS, drainTimeoutMs) : drainTimeoutMs));
     await this.resume();
+  }
+
+  async #takeBack(candidate: Deployment, timeoutMs: number): Promise<void> {
+    // A dead or hung one hands nothing over: then what it was given is the best there is.
+    if (candidate.state !== 'running') return;
+    try {
+      this.#states = await statesOf(candidate, timeoutMs);
+    } catch {
+      // It had its time.
+      void candidate.stop(0);
+    }
   }
 }
 
-async function stateOf(deployment: Deployment): Promise<unknown> {
-  const { drainTimeoutMs } = deployment.options;
+async function statesOf(deployment: Deployment, timeoutMs = deployment.options.drainTimeoutMs): Promise<unknown[]> {
   const answer = deployment.quiesce();
-  if (await within(drainTimeoutMs, answer)) return answer;
-  throw new Error(`took more than ${drainTimeoutMs} ms`);
+  if (await within(timeoutMs, answer)) return answer;
+  throw new Error(`took more than ${timeoutMs} ms`);
 }

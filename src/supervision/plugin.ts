@@ -12,7 +12,7 @@ import type { CallObserver, Emit } from '../events.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { Payload } from '../protocol/json.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
-import type { CallOptions, PluginState, PluginStatus, RolloutResult } from '../types.ts';
+import type { CallOptions, PluginState, PluginStatus } from '../types.ts';
 import { Call } from './call.ts';
 import type { DeploymentOptions, StopReport } from './deployment-state.ts';
 import { Deployment } from './deployment.ts';
@@ -20,7 +20,7 @@ import { Fleet } from './fleet.ts';
 import { OnDemand } from './on-demand.ts';
 import type { Retirement } from './retirement.ts';
 import { Retrier } from './retrier.ts';
-import type { RolloutHost, RolloutRequest } from './rollout.ts';
+import type { RolloutHost } from './rollout.ts';
 import { Rollouts } from './rollouts.ts';
 import { pluginStatus } from './status.ts';
 
@@ -46,7 +46,8 @@ export class Plugin implements RolloutHost {
   #options: ResolvedPluginOptions;
   readonly #retrier: Retrier;
   readonly #onDemand: OnDemand;
-  readonly #rollouts: Rollouts;
+  /** Of which each has another version, or a fresh child, take the place of what serves. */
+  readonly rollouts: Rollouts;
   #closed = false;
   /** What was active before. */
   #previous: Release | null = null;
@@ -57,7 +58,7 @@ export class Plugin implements RolloutHost {
     this.#setup = setup;
     this.#options = setup.options;
     this.#retrier = new Retrier(setup.options.retry, setup.random, (call) => this.#resubmit(call));
-    this.#rollouts = new Rollouts(this);
+    this.rollouts = new Rollouts(this);
     this.#onDemand = new OnDemand(setup.name, this.fleet, setup.installed, (release) => {
       const started = this.#pinned(release);
       this.emit({ kind: 'started-on-demand', plugin: this.name, version: release.version });
@@ -74,7 +75,7 @@ export class Plugin implements RolloutHost {
   }
 
   get isEmpty(): boolean {
-    return this.fleet.kept.length === 0 && !this.#rollouts.isBusy;
+    return this.fleet.kept.length === 0 && !this.rollouts.isBusy;
   }
 
   get isClosed(): boolean {
@@ -97,7 +98,7 @@ export class Plugin implements RolloutHost {
       return call.promise;
     }
     deployment.submit(call, call.madeAt);
-    const shadow = this.#rollouts.shadow;
+    const shadow = this.rollouts.shadow;
     if (deployment === this.active && shadow?.wants(deployment, method, options.key)) {
       shadow.send(call.promise, this.#call(nextId(), deployment, range, method, params, { ...options, signal: undefined }, null));
     }
@@ -142,16 +143,6 @@ export class Plugin implements RolloutHost {
     await Promise.all(missing.map((release) => this.pin(release)));
   }
 
-  /** Has another version, or a fresh child, take the place of what serves. Throws what kept it from that. */
-  rollout(request: RolloutRequest, supersede?: boolean): Promise<RolloutResult> {
-    return this.#rollouts.run(request, supersede);
-  }
-
-  /** Back to the version that is held, at once. Null when there is none. */
-  restore(): RolloutResult | null {
-    return this.#rollouts.restore();
-  }
-
   /** The version that was active before. Throws when there was none. */
   previous(): Release {
     const release = this.#previous;
@@ -161,25 +152,29 @@ export class Plugin implements RolloutHost {
 
   /** Drains and stops one version, or all of them. Of several the held one becomes active, or else the highest. */
   unload(version?: string): Promise<void> {
-    return this.#rollouts.inTurn(async () => {
-      const { versions } = this.fleet;
-      if (version !== undefined && version === this.active?.release.version && this.restore() !== null) return this.#unloaded(version);
-      this.#rollouts.endHold();
-      const leaving = this.fleet.remove(version);
-      if (leaving.length === 0 && version !== undefined && !versions.includes(version)) throw new VersionNotFoundError(this.name, version, versions);
-      await Promise.all(leaving.map((each) => this.retire(each)));
-      for (const each of leaving) this.#unloaded(each.release.version);
+    return this.rollouts.inTurn(async () => {
+      const { active, held, kept } = this.fleet;
+      const gone = new Set(kept.map(({ release }) => release.version).filter((each) => version === undefined || each === version));
+      if (version !== undefined && gone.size === 0) throw new VersionNotFoundError(this.name, version, this.fleet.versions);
+      // Another version is no reason to let go of the held one.
+      const isOver = [active, held].some((each) => each !== null && gone.has(each.release.version));
+      if (version === undefined || version !== active?.release.version || this.rollouts.restore() === null) {
+        if (isOver) this.rollouts.endHold();
+        for (const each of this.fleet.remove(version)) void this.retire(each);
+      }
+      await this.#setup.retirement.left(this.name, version);
+      for (const each of gone) this.#unloaded(each);
     });
   }
 
   /** Refuses new calls, finishes the others, and stops. A rollout under way is given up. */
   async close(drainTimeoutMs = this.#options.drainTimeoutMs): Promise<StopReport[]> {
     this.#closed = true;
-    this.#rollouts.close();
+    const ended = this.rollouts.close();
     const candidate = this.fleet.candidate?.stop(0);
     this.#retrier.close(this.#unavailable());
     const stopped = await Promise.all(this.fleet.kept.map((each) => each.stop(drainTimeoutMs)));
-    await candidate;
+    await Promise.all([candidate, ended]);
     return stopped;
   }
 
@@ -190,32 +185,31 @@ export class Plugin implements RolloutHost {
 
   status(): PluginStatus {
     const versions = this.#all().map((each) => each.status(this.fleet.roleOf(each)));
-    return pluginStatus(this.name, this.#state(), versions, this.#rollouts.status);
+    return pluginStatus(this.name, this.#state(), versions, this.rollouts.status);
   }
 
-  deploy(release: Release, options: ResolvedPluginOptions, state: unknown): Deployment {
-    return this.#deploy(release, true, options, state);
+  deploy(release: Release, options: ResolvedPluginOptions, states?: readonly unknown[]): Deployment {
+    return this.#deploy(release, true, options, states);
   }
 
-  retire(deployment: Deployment): Promise<StopReport> {
-    deployment.dispatcher.giveBack((call) => {
-      const successor = this.fleet.find(call.range);
-      return successor !== null && successor !== deployment;
-    });
-    return this.#setup.retirement.retire(this.name, deployment);
+  retire(deployment: Deployment, first?: Promise<void>): Promise<StopReport> {
+    // One that is quiesced begins none of them.
+    deployment.dispatcher.giveBack((call) => deployment.isQuiesced || ![null, deployment].includes(this.fleet.find(call.range)));
+    return this.#setup.retirement.retire(this.name, deployment, first);
   }
 
-  follow({ release, options }: Deployment): void {
+  follow({ release, options }: Deployment, mayReturn = true): void {
     const before = this.active?.release;
     this.#options = options;
     this.#retrier.follow(options.retry);
-    if (before !== undefined && (before.version !== release.version || before.dir !== release.dir)) this.#previous = before;
+    if (!mayReturn) this.#previous = null;
+    else if (before !== undefined && (before.version !== release.version || before.dir !== release.dir)) this.#previous = before;
   }
 
   #state(): PluginState {
     if (this.#closed) return 'stopped';
     if (this.active === null) return this.fleet.candidate === null ? 'empty' : 'activating';
-    if (this.#rollouts.isSwitching) return 'switching';
+    if (this.rollouts.isSwitching) return 'switching';
     return this.active.state === 'starting' ? 'activating' : 'active';
   }
 
@@ -229,13 +223,13 @@ export class Plugin implements RolloutHost {
     return deployment;
   }
 
-  #deploy(release: Release, once: boolean, options = this.#options, state?: unknown): Deployment {
+  #deploy(release: Release, once: boolean, options = this.#options, states?: readonly unknown[]): Deployment {
     const { starts, total, random, verify } = this.#setup;
     const deployment: Deployment = new Deployment({
       release,
       options,
       once,
-      state,
+      states,
       emit: this.emit,
       starts,
       total,
@@ -256,9 +250,9 @@ export class Plugin implements RolloutHost {
     options: CallOptions,
     observer = this.#setup.observer,
   ): Call {
-    const { signal, traceparent } = options;
+    const { key, signal, traceparent } = options;
     const timeoutMs = options.timeoutMs ?? to?.dispatcher.methods?.get(method)?.timeoutMs ?? (to?.options ?? this.#options).callTimeoutMs;
-    const call = new Call({ id, plugin: this.name, range, method, params, timeoutMs, signal, traceparent, observer });
+    const call = new Call({ id, plugin: this.name, range, method, params, timeoutMs, key, signal, traceparent, observer });
     call.version = to?.release.version ?? '';
     return call;
   }

@@ -24,7 +24,10 @@ export function recall(event: SupervisorEvent, memory: Memory, plugins: Readonly
       break;
     case 'rolled-back':
       memory.change(event.plugin, { held: null });
-      if (!BLAMELESS.includes(event.result.reason)) memory.fail(event.plugin, event.version);
+      if (BLAMELESS.includes(event.result.reason)) break;
+      memory.fail(event.plugin, event.version);
+      // What was taken back for cause is nothing to go back to.
+      if (memory.of(event.plugin).previous === event.version) memory.change(event.plugin, { previous: null });
       break;
     case 'reload-failed':
       if (event.from === event.version || BLAMELESS.includes(event.error.result.reason)) return;

@@ -138,7 +138,9 @@ export class Reconciler {
   #choose(name: string, releases: readonly Release[], options: ResolvedPluginOptions): Release | undefined {
     const { memory } = this.#roster;
     const chosen = memory.choose(name, releases, options.version);
-    memory.change(name, { known: releases.map(({ version }) => version) });
+    const known = releases.map(({ version }) => version);
+    // One that is gone may come again, mended.
+    memory.change(name, { known, failed: memory.of(name).failed.filter((version) => known.includes(version)) });
     return chosen;
   }
 

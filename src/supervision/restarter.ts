@@ -8,7 +8,8 @@ export interface RestarterOptions {
   random(): number;
   launch(): void;
   onScheduled(delayMs: number, restarts: number): void;
-  onGivenUp(error: ChameleonError): void;
+  /** It was restarted as often as it may be. */
+  onSpent(error: ChameleonError): void;
 }
 
 export class Restarter {
@@ -25,9 +26,9 @@ export class Restarter {
     return this.#policy.restarts;
   }
 
-  /** An instance died with `error` after `uptimeMs`; `isOver`: for a reason that does not pass. */
-  after(error: ChameleonError, uptimeMs: number, isOver: boolean): void {
-    this.#follow(isOver ? { kind: 'give-up' } : this.#policy.next(performance.now(), uptimeMs), error);
+  /** An instance died with `error` after `uptimeMs`. */
+  after(error: ChameleonError, uptimeMs: number): void {
+    this.#follow(this.#policy.next(performance.now(), uptimeMs), error);
   }
 
   /** There was no room for an instance. */
@@ -45,7 +46,7 @@ export class Restarter {
   }
 
   #follow(decision: RestartDecision, error: ChameleonError): void {
-    if (decision.kind === 'give-up') return this.#setup.onGivenUp(error);
+    if (decision.kind === 'give-up') return this.#setup.onSpent(error);
     this.#setup.onScheduled(decision.delayMs, this.#policy.restarts);
     this.#timer = setTimeout(this.#setup.launch, decision.delayMs);
   }

@@ -6,11 +6,18 @@ import type { StopReport } from './deployment-state.ts';
 export class Retirement {
   readonly #leaving = new Map<Deployment, { plugin: string; stopped: Promise<StopReport> }>();
 
-  /** Resolves when nothing of it is left. */
-  retire(plugin: string, deployment: Deployment): Promise<StopReport> {
-    const stopped = deployment.stop(deployment.options.drainTimeoutMs).finally(() => this.#leaving.delete(deployment));
+  /** Resolves when nothing of it is left. `first`: what is still to come before it is stopped. */
+  retire(plugin: string, deployment: Deployment, first?: Promise<void>): Promise<StopReport> {
+    const stop = (): Promise<StopReport> => deployment.stop(deployment.options.drainTimeoutMs);
+    const stopped = (first === undefined ? stop() : first.then(stop)).finally(() => this.#leaving.delete(deployment));
     this.#leaving.set(deployment, { plugin, stopped });
     return stopped;
+  }
+
+  /** Resolves when nothing is left of those that are leaving now, of one version or of all. */
+  async left(plugin: string, version: string | undefined): Promise<void> {
+    const leaving = [...this.#leaving].filter(([{ release }, entry]) => entry.plugin === plugin && release.version === (version ?? release.version));
+    await Promise.all(leaving.map(([, { stopped }]) => stopped));
   }
 
   of(plugin: string): Deployment[] {

@@ -7,7 +7,8 @@
  */
 import { breakingChanges } from '../catalog/contract.ts';
 import type { Release } from '../catalog/release.ts';
-import { ContractError, ReloadFailedError, RolledBackError, RolloutSupersededError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
+import { ContractError, ReloadFailedError, RolledBackError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
+import { reasonOf } from '../rollout-errors.ts';
 import type { Emit } from '../events.ts';
 import type { ResolvedPluginOptions, ResolvedRolloutOptions } from '../options.ts';
 import { Share } from '../resilience/share.ts';
@@ -27,17 +28,17 @@ export interface RolloutHost {
   readonly fleet: Fleet;
   readonly emit: Emit;
   readonly isClosed: boolean;
-  /** Starts a candidate; `state` is what the old version handed over. */
-  deploy(release: Release, options: ResolvedPluginOptions, state: unknown): Deployment;
-  /** Resolves when nothing of it is left. */
-  retire(deployment: Deployment): Promise<unknown>;
-  /** From now on the plugin lives by the options of this deployment, which is about to be active. */
-  follow(next: Deployment): void;
+  /** Starts a candidate; `states` are what the children of the old version handed over. */
+  deploy(release: Release, options: ResolvedPluginOptions, states?: readonly unknown[]): Deployment;
+  /** Resolves when nothing of it is left. `first`: what is to come before it is stopped. */
+  retire(deployment: Deployment, first?: Promise<void>): Promise<unknown>;
+  /** From now on the plugin lives by the options of this deployment, which is about to be active. `mayReturn`: to what was active. Default true. */
+  follow(next: Deployment, mayReturn?: boolean): void;
 }
 
 export interface RolloutRequest {
   /** Checked when its turn comes: until then anything may have changed. */
-  pick(): Release | Promise<Release>;
+  pick(): Promise<Release>;
   options: ResolvedPluginOptions;
   /** Known once it is known whether the version changes. */
   rollout(sameVersion: boolean): ResolvedRolloutOptions;
@@ -47,20 +48,23 @@ export interface RolloutRequest {
 /** How far back the old version's calls are looked at, for a hold without a canary. */
 const BASELINE_MS = 60_000;
 /** Errors that come before anything was started, and are the release's or the rollout's own. */
-const OF_THE_RELEASE = new Set(['ERR_MANIFEST_INVALID', 'ERR_INTEGRITY', 'ERR_QUIESCE_FAILED', 'ERR_ROLLOUT_SUPERSEDED']);
+const OF_THE_RELEASE = new Set(['ERR_MANIFEST_INVALID', 'ERR_INTEGRITY', 'ERR_QUIESCE_FAILED', 'ERR_ROLLOUT_SUPERSEDED', 'ERR_ROLLED_BACK']);
 
 export class Rollout {
   readonly #host: RolloutHost;
   readonly #request: RolloutRequest;
   readonly #endHold: () => void;
   readonly #given = deferred<never>();
-  readonly #from: Deployment | null;
+  #from: Deployment | null;
   #state: RolloutState = { kind: 'preparing', since: performance.now() };
   #to = '';
   #plan: ResolvedRolloutOptions | null = null;
   #handover: Handover | null = null;
   #shadow: Shadow | null = null;
+  #ended: Promise<RolloutResult> | null = null;
   readonly #phases: RolloutResult['phases'] = [];
+  /** Resolves when what it was undone by is done. */
+  settled: Promise<void> = Promise.resolve();
 
   /** `endHold` ends that of the rollout before. */
   constructor(host: RolloutHost, request: RolloutRequest, endHold: () => void) {
@@ -82,8 +86,13 @@ export class Rollout {
     return this.#state.kind === 'canary' ? this.#shadow : null;
   }
 
-  /** Throws what kept the new version from taking the place of the old one. */
-  async run(): Promise<RolloutResult> {
+  /** Throws what kept the new version from taking the place of the old one. Asked again it waits for the same end. */
+  run(): Promise<RolloutResult> {
+    this.#ended ??= this.#run();
+    return this.#ended;
+  }
+
+  async #run(): Promise<RolloutResult> {
     try {
       const release = await this.#prepare();
       const candidate = await this.#probe(release);
@@ -116,14 +125,15 @@ export class Rollout {
     if (!before.isServing) return false;
     const { fleet, emit, name } = this.#host;
     fleet.held = null;
-    this.#host.follow(before);
+    // What was taken back for cause is nothing to go back to.
+    this.#host.follow(before, reason === 'operator');
     fleet.promote(before);
     this.#enter({ kind: 'over' });
     const result = { ...this.#result('rolled-back', reason, detail), stderrTail };
     emit({ kind: 'plugin-activated', plugin: name, version: before.release.version, from: candidate.release.version });
     emit({ kind: 'rolled-back', plugin: name, version: candidate.release.version, from: before.release.version, result });
     if (this.#handover === null) void this.#host.retire(candidate);
-    else void this.#handover.back(candidate, () => this.#host.retire(candidate));
+    else this.settled = this.#handover.back(candidate, reason !== 'operator', (first) => this.#host.retire(candidate, first));
     return true;
   }
 
@@ -136,12 +146,14 @@ export class Rollout {
     const release = await this.#orGiven(this.#request.pick());
     if (this.#host.isClosed) throw new SupervisorClosedError({ plugin: this.#host.name });
     this.#to = release.version;
+    // Until now the one before may have been undone.
+    this.#from = this.#host.fleet.active;
     this.#tell('preparing');
     this.#endHold();
     const before = this.#from?.release;
     this.#plan = this.#request.rollout(before?.version === release.version && before.dir === release.dir);
-    if (this.#plan.strategy === 'exclusive' && this.#from !== null) {
-      this.#handover = new Handover(this.#from);
+    if (this.#plan.strategy === 'exclusive' && this.#from?.isServing) {
+      this.#handover = new Handover(this.#from, this.#request.options.instances);
       await this.#orGiven(this.#handover.quiesce());
     }
     return release;
@@ -149,7 +161,7 @@ export class Rollout {
 
   async #probe(release: Release): Promise<Deployment> {
     const { fleet } = this.#host;
-    const candidate = this.#host.deploy(release, this.#request.options, this.#handover?.state);
+    const candidate = this.#host.deploy(release, this.#request.options, this.#handover?.states);
     fleet.candidate = candidate;
     this.#enter({ kind: 'probing', candidate });
     const { methods } = await this.#orGiven(candidate.ready);
@@ -163,7 +175,7 @@ export class Rollout {
   async #tryOut(candidate: Deployment): Promise<void> {
     const { steps, shadow, thresholds } = this.#plan!;
     const from = this.#from;
-    if (from === null || this.#handover !== null || (steps.length === 0 && shadow === null)) return;
+    if (!from?.isServing || this.#handover !== null || (steps.length === 0 && shadow === null)) return;
     const since = performance.now();
     const trial = new Trial(
       candidate,
@@ -222,7 +234,7 @@ export class Rollout {
     this.#host.fleet.held = before;
     this.#enter({ kind: 'holding', candidate, before, trial, timer: setTimeout(() => this.retire(), holdMs) });
     // Keeps rule 3 of the plugin: what waits is not begun by the old version any more.
-    before.dispatcher.giveBack((call) => this.#host.fleet.find(call.range) === candidate);
+    before.dispatcher.giveBack((call) => before.isQuiesced || this.#host.fleet.find(call.range) === candidate);
   }
 
   async #giveUp(error: ChameleonError): Promise<ChameleonError> {
@@ -231,10 +243,10 @@ export class Rollout {
     const candidate = this.#state.kind === 'probing' || this.#state.kind === 'canary' ? this.#state.candidate : null;
     fleet.share = null;
     this.#enter({ kind: 'over' });
+    if (had !== 'canary') await candidate?.stop(0);
     fleet.candidate = null;
     // One that had calls may finish them; nobody waits for that.
     if (candidate !== null && had === 'canary') void this.#host.retire(candidate);
-    else await candidate?.stop(0);
     await this.#handover?.resume();
     if (isClosed) return new SupervisorClosedError({ plugin: name });
     // What was asked for cannot be, and nothing was tried.
@@ -283,11 +295,4 @@ export class Rollout {
   #orGiven<T>(work: T | Promise<T>): Promise<T> {
     return Promise.race([work, this.#given.promise]);
   }
-}
-
-function reasonOf(error: ChameleonError): RolloutReason {
-  if (error instanceof RolledBackError) return error.reason;
-  if (error instanceof ContractError) return 'contract';
-  if (error instanceof RolloutSupersededError) return 'superseded';
-  return error instanceof SupervisorClosedError ? 'closed' : error.code === 'ERR_QUIESCE_FAILED' ? 'quiesce-failed' : 'start-failed';
 }

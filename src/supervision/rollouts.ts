@@ -1,5 +1,5 @@
 /** The rollouts of one plugin: one after the other, or one in place of the others, and the hold that the last one left. */
-import { RolloutSupersededError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
+import { ReloadFailedError, RolledBackError, RolloutSupersededError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
 import type { RolloutResult, RolloutStatus } from '../types.ts';
 import { Turns } from '../util/turns.ts';
 import { Rollout, type RolloutHost, type RolloutRequest } from './rollout.ts';
@@ -16,7 +16,7 @@ export class Rollouts {
   readonly #turns = new Turns();
   readonly #tickets = new Set<Ticket>();
   #current: Rollout | null = null;
-  /** Its switch is made, and what was before may be held. */
+  /** The one that is under way or was before: it may hold what was active. */
   #last: Rollout | null = null;
 
   constructor(host: RolloutHost) {
@@ -54,7 +54,9 @@ export class Rollouts {
 
   /** What must not happen during a rollout. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return this.#turns.take(() => {
+    return this.#turns.take(async () => {
+      // Two of them at a time would be one hand-over in the middle of another.
+      await this.#last?.settled;
       if (this.#host.isClosed) throw new SupervisorClosedError({ plugin: this.#host.name });
       return work();
     });
@@ -71,26 +73,42 @@ export class Rollouts {
     return { outcome: 'promoted', plugin, from, to, reason: null, detail: null, phases, outageMs: 0, stderrTail: '', shadow: null };
   }
 
+  /** Ends the rollout that is under way; its result, or null when there is none or it was over first. */
+  async giveUp(): Promise<RolloutResult | null> {
+    const rollout = this.#current;
+    if (rollout === null) return null;
+    const version = rollout.status?.to ?? undefined;
+    const subject = { plugin: this.#host.name, ...(version !== undefined && { version }) };
+    rollout.abort(new RolledBackError(subject, 'operator', 'an operator went back', ''));
+    const error: unknown = await rollout.run().then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    return error instanceof ReloadFailedError ? error.result : null;
+  }
+
   /** What was held is retired now. */
   endHold(): void {
     this.#last?.retire();
     this.#last = null;
   }
 
-  /** Ends all of them; what is held is its plugin's to stop. */
-  close(): void {
+  /** Ends all of them, and resolves when they have; what is held is its plugin's to stop. */
+  async close(): Promise<void> {
     this.#end(new SupervisorClosedError({ plugin: this.#host.name }));
     this.#last?.stop();
+    await this.#turns.take(async () => this.#last?.settled);
   }
 
   async #run(ticket: Ticket, request: RolloutRequest): Promise<RolloutResult> {
     if (ticket.refusal !== null) throw ticket.refusal;
-    const rollout = new Rollout(this.#host, request, () => this.endHold());
+    const rollout = new Rollout(this.#host, request, () => {
+      this.endHold();
+      this.#last = rollout;
+    });
     this.#current = ticket.rollout = rollout;
     try {
-      const result = await rollout.run();
-      this.#last = rollout;
-      return result;
+      return await rollout.run();
     } finally {
       this.#current = null;
     }

@@ -84,18 +84,28 @@ export class Roster {
 
   async rollback(name: string): Promise<RolloutResult> {
     const plugin = this.get(name);
-    return plugin.restore() ?? this.rollOut(plugin, () => plugin.previous(), plugin.options, { force: true });
+    const { rollouts } = plugin;
+    const ended = rollouts.restore() ?? (await rollouts.giveUp());
+    if (ended === null) return this.rollOut(plugin, () => this.checked(plugin.previous(), plugin.options), plugin.options, { force: true }, false);
+    await this.memory.save();
+    return ended;
   }
 
-  /** By these options, which are the plugin's from then on when they were asked for. */
-  async rollOut(plugin: Plugin, pick: () => Release | Promise<Release>, options: ResolvedPluginOptions, asked: LoadOptions): Promise<RolloutResult> {
+  /** By these options, which are the plugin's from then on when they were asked for. Not `isTried`: it has served before, and is wanted now. */
+  async rollOut(
+    plugin: Plugin,
+    pick: () => Promise<Release>,
+    options: ResolvedPluginOptions,
+    asked: LoadOptions,
+    isTried = true,
+  ): Promise<RolloutResult> {
     const { force = false, supersede } = asked;
     const rollout = (sameVersion: boolean): ResolvedRolloutOptions => {
-      const resolved = resolveRollout(options, asked.rollout);
+      const resolved = { ...resolveRollout(options, asked.rollout), ...(!isTried && { steps: [], shadow: null }) };
       // A fresh child of the version that served is no change to go back from.
       return sameVersion && asked.rollout?.holdMs === undefined ? { ...resolved, holdMs: 0 } : resolved;
     };
-    const result = await plugin.rollout({ pick, options, rollout, force }, supersede);
+    const result = await plugin.rollouts.run({ pick, options, rollout, force }, supersede);
     if (asked.options !== undefined) this.options.plugins.set(plugin.name, asked.options);
     // Whoever is told of it may count on it after the next start.
     await this.memory.save();
@@ -106,6 +116,7 @@ export class Roster {
     const plugin = this.get(name);
     await plugin.unload(version);
     this.#forgetEmpty(plugin);
+    await this.memory.save();
   }
 
   /** Stops every plugin; from now on none is added. */

@@ -10,7 +10,8 @@ export interface VersionParts {
   role: VersionRole;
   dispatcher: Dispatcher;
   restarts: number;
-  serving: InstanceStatus | null;
+  /** By seat. */
+  serving: InstanceStatus[];
   instances: InstanceStatus[];
   error: ChameleonError | null;
   lastExit: ExitFacts | null;
@@ -25,14 +26,14 @@ export function versionStatus(parts: VersionParts): VersionStatus {
     role,
     active: role === 'active',
     dir: release.dir,
-    pid: serving?.pid ?? null,
-    uptimeMs: serving?.uptimeMs ?? 0,
+    pid: serving[0]?.pid ?? null,
+    uptimeMs: Math.max(0, ...serving.map(({ uptimeMs }) => uptimeMs)),
     inFlight: dispatcher.running,
     queued: dispatcher.waiting,
     queuedBytes: dispatcher.heldBytes,
     breaker: dispatcher.breaker.status(performance.now()),
     restarts,
-    rssBytes: serving?.rssBytes ?? null,
+    rssBytes: total(serving.map(({ rssBytes }) => rssBytes)),
     methods: [...(dispatcher.methods?.keys() ?? [])],
     instances,
     poisoned: dispatcher.poison.status(),
@@ -40,6 +41,12 @@ export function versionStatus(parts: VersionParts): VersionStatus {
     lastError: error && { code: error.code, message: error.message },
     lastExit,
   };
+}
+
+/** Null when nothing of it is known. */
+export function total(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
 }
 
 export function pluginStatus(name: string, state: PluginState, versions: VersionStatus[], rollout: RolloutStatus | null): PluginStatus {

@@ -41,6 +41,7 @@ import type { Deployment } from './deployment.ts';
 import { Reconciler, type ReconfigureReport } from './reconciler.ts';
 import { Roster } from './roster.ts';
 import { Following } from './following.ts';
+import { total } from './status.ts';
 
 export interface SupervisorSetup {
   options: ResolvedOptions;
@@ -196,15 +197,15 @@ export class Supervisor extends EventHub {
     for (const plugin of plugins) {
       const versions: Record<string, VersionMetrics> = {};
       for (const each of plugin.status().versions) {
-        const { inFlight, queued, restarts, rssBytes, pid } = each;
-        const cpuMs = each.instances.find((instance) => instance.pid === pid)?.cpuMs ?? null;
+        const { inFlight, queued, restarts, rssBytes } = each;
         versions[each.version] ??= {
           methods: telemetry.methods(plugin.name, each.version),
+          ...telemetry.wakes(plugin.name, each.version),
           inFlight,
           queued,
           breaker: each.breaker.state,
           restarts,
-          cpuMs,
+          cpuMs: total(each.instances.map(({ cpuMs }) => cpuMs)),
           rssBytes,
         };
       }

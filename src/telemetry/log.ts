@@ -55,6 +55,10 @@ function lineOf(event: SupervisorEvent): Line | null {
       return line('debug', `rollout: ${event.phase}`);
     case 'started-on-demand':
       return line('info', 'started, since a call asked for it');
+    case 'idle-stopped':
+      return line('info', 'stopped, since nobody called it');
+    case 'woken':
+      return line('info', `ready again, ${Math.round(event.wakingMs)} ms after it was called`);
     case 'plugin-unloaded':
       return line('info', 'unloaded');
     case 'drain-timeout':

@@ -6,7 +6,7 @@
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { Telemetry } from '../events.ts';
-import type { Distribution, MethodMetrics } from '../types.ts';
+import type { Distribution, MethodMetrics, VersionMetrics } from '../types.ts';
 
 const UNKNOWN_METHOD = '(unknown)';
 /** As many as a plugin may have. While it has not been ready, any name may be one. */
@@ -25,9 +25,14 @@ interface Tally {
   running: RecordableHistogram;
 }
 
+interface VersionTally {
+  methods: Map<string, Tally>;
+  waking: RecordableHistogram | null;
+}
+
 export class Metrics implements Telemetry {
   #since = performance.now();
-  readonly #tallies = new Map<string, Map<string, Map<string, Tally>>>();
+  readonly #tallies = new Map<string, Map<string, VersionTally>>();
 
   settled(plugin: string, version: string, method: string, code: string | null, waitingMs: number, runningMs: number): void {
     const tally = this.#tally(plugin, version, code === 'ERR_METHOD_NOT_FOUND' ? UNKNOWN_METHOD : method);
@@ -47,8 +52,17 @@ export class Metrics implements Telemetry {
   }
 
   methods(plugin: string, version: string): Record<string, MethodMetrics> {
-    const tallies = this.#tallies.get(plugin)?.get(version) ?? new Map<string, Tally>();
+    const tallies = this.#tallies.get(plugin)?.get(version)?.methods ?? new Map<string, Tally>();
     return Object.fromEntries([...tallies].map(([method, tally]) => [method, snapshot(tally)]));
+  }
+
+  woken(plugin: string, version: string, ms: number): void {
+    record((this.#version(plugin, version).waking ??= createHistogram(RANGE)), ms);
+  }
+
+  wakes(plugin: string, version: string): Pick<VersionMetrics, 'wakes' | 'wakingMs'> {
+    const waking = this.#tallies.get(plugin)?.get(version)?.waking ?? null;
+    return { wakes: waking?.count ?? 0, wakingMs: waking === null ? { ...NONE } : distribution(waking) };
   }
 
   reset(plugin?: string): void {
@@ -58,12 +72,19 @@ export class Metrics implements Telemetry {
   }
 
   #tally(plugin: string, version: string, method: string): Tally {
-    const versions = entry(this.#tallies, plugin, () => new Map<string, Map<string, Tally>>());
-    const methods = entry(versions, version, () => new Map<string, Tally>());
-    if (versions.size > MAX_VERSIONS) versions.delete(versions.keys().next().value!);
+    const { methods } = this.#version(plugin, version);
     return entry(methods, methods.size < MAX_METHODS || methods.has(method) ? method : UNKNOWN_METHOD, newTally);
   }
+
+  #version(plugin: string, version: string): VersionTally {
+    const versions = entry(this.#tallies, plugin, () => new Map<string, VersionTally>());
+    const tally = entry(versions, version, () => ({ methods: new Map<string, Tally>(), waking: null }));
+    if (versions.size > MAX_VERSIONS) versions.delete(versions.keys().next().value!);
+    return tally;
+  }
 }
+
+const NONE: Distribution = { min: 0, mean: 0, max: 0, p50: 0, p90: 0, p99: 0 };
 
 function entry<T>(map: Map<string, T>, key: string, make: () => T): T {
   let value = map.get(key);
@@ -99,7 +120,7 @@ function snapshot(tally: Tally): MethodMetrics {
 }
 
 function distribution(histogram: RecordableHistogram): Distribution {
-  if (histogram.count === 0) return { min: 0, mean: 0, max: 0, p50: 0, p90: 0, p99: 0 };
+  if (histogram.count === 0) return { ...NONE };
   const at = (percentile: number): number => histogram.percentile(percentile) / MICROS;
   return { min: histogram.min / MICROS, mean: histogram.mean / MICROS, max: histogram.max / MICROS, p50: at(50), p90: at(90), p99: at(99) };
 }

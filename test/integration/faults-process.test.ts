@@ -153,7 +153,8 @@ rounds('F04 a child whose entry was taken away since it was loaded is given up w
 });
 
 rounds('F05 a child that never answers $/initialize is ERR_START_TIMEOUT on time, its tree gone, its stderr attached', async (round) => {
-  const startTimeoutMs = round.random.between(300, 700);
+  // Long enough for the child to have said its line on a busy machine.
+  const startTimeoutMs = round.random.between(1_500, 2_000);
   const watched = await supervise();
   const check = await round.begin(watched);
   const at = performance.now();
@@ -161,7 +162,7 @@ rounds('F05 a child that never answers $/initialize is ERR_START_TIMEOUT on time
   const tookMs = performance.now() - at;
   expect(tookMs).toBeGreaterThanOrEqual(startTimeoutMs);
   // What follows the timeout is the killing and the sweep.
-  expect(tookMs).toBeLessThan(startTimeoutMs + 500);
+  expect(tookMs).toBeLessThan(startTimeoutMs + 1_000);
   expect(error).toMatchObject({ code: 'ERR_START_TIMEOUT', phase: 'handshake', exit: { signal: 'SIGKILL', cause: 'start-timeout' } });
   expect(error.stderrTail).toContain('waiting for nobody');
   await check.end({ faults: 1, stderr: /waiting for nobody/ });
@@ -172,7 +173,7 @@ rounds('F06 a crash loop ends in failed, after jittered delays; calls then fail 
   const fuse = join(await supervise.tempDir(), 'fuse');
   await writeFile(fuse, '');
   const maxRestarts = round.random.between(2, 4);
-  const restart = { maxRestarts, backoffMs: 20, maxBackoffMs: 200 };
+  const restart = { maxRestarts, backoffMs: 50, maxBackoffMs: 500 };
   const watched = await supervise.fixture('bystander');
   const { supervisor } = watched;
   const check = await round.begin(watched);
@@ -186,7 +187,8 @@ rounds('F06 a crash loop ends in failed, after jittered delays; calls then fail 
   });
   const delays = check.events('restart-scheduled').map(({ delayMs }) => delayMs);
   expect(delays).toHaveLength(maxRestarts);
-  expect(new Set(delays).size, 'jittered').toBe(maxRestarts);
+  // Whole milliseconds: two of them may be the same by chance.
+  expect(new Set(delays).size, 'jittered').toBeGreaterThan(1);
 
   const tookMs: number[] = [];
   for (let i = 0; i < 21; i++) {

@@ -12,6 +12,7 @@ const request: CallRequest = {
   method: 'greet',
   params: argsToJson(['世界']),
   timeoutMs: 60_000,
+  key: undefined,
   signal: undefined,
   traceparent: undefined,
   observer: null,

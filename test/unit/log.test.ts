@@ -45,6 +45,8 @@ const lines: [LogLevel, RegExp, SupervisorEvent][] = [
   ['error', /^taken back, 0\.9\.0 is active again \(slow\): it took ages/, { kind: 'rolled-back', from: '0.9.0', result, ...subject }],
   ['debug', /^rollout: canary/, { kind: 'rollout-phase', from: '0.9.0', phase: 'canary', ...subject }],
   ['info', /^started, since a call/, { kind: 'started-on-demand', ...subject }],
+  ['info', /^stopped, since nobody called/, { kind: 'idle-stopped', ...subject }],
+  ['info', /^ready again, 42 ms after/, { kind: 'woken', ...subject, wakingMs: 41.7 }],
   ['error', /not followed .*: no space/, { kind: 'watch-failed', message: 'no space' }],
   ['warn', /^nothing is remembered/, { kind: 'state-lost', message: 'nothing is remembered' }],
   ['info', /^unloaded/, { kind: 'plugin-unloaded', ...subject }],

@@ -16,6 +16,18 @@ describe('metrics', () => {
     expect(metrics.methods('c', '1.0.0')).toEqual({});
   });
 
+  test('tell of waking apart from calls, until they are reset', () => {
+    const metrics = new Metrics();
+    expect(metrics.wakes('a', '1.0.0')).toEqual({ wakes: 0, wakingMs: { min: 0, mean: 0, max: 0, p50: 0, p90: 0, p99: 0 } });
+    for (const ms of [100, 200, 300]) metrics.woken('a', '1.0.0', ms);
+    const { wakes, wakingMs } = metrics.wakes('a', '1.0.0');
+    expect(wakes).toBe(3);
+    expect(Math.abs(wakingMs.p50 - 200)).toBeLessThan(2);
+    expect(metrics.methods('a', '1.0.0')).toEqual({});
+    metrics.reset('a');
+    expect(metrics.wakes('a', '1.0.0').wakes).toBe(0);
+  });
+
   test('are within one per cent', () => {
     const metrics = new Metrics();
     for (let n = 1; n <= 1_000; n++) metrics.settled('a', '1.0.0', 'x', null, n, n / 10);

@@ -164,7 +164,7 @@ describe('its bounds', () => {
     return 'accepted';
   };
 
-  test('131,072 levels, as many as one go may find, are read; more are refused before they cost memory', () => {
+  test('131,072 levels, more than one go may find, are read; more are refused before they cost memory', () => {
     const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
     expect(reasonOf(nested(131_072))).toBe('accepted');
     expect(reasonOf(nested(131_073))).toBe('nested more than 131072 levels deep');

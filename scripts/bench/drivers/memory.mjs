@@ -3,14 +3,16 @@
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createSupervisor } from '../../../dist/src/index.js';
+import { withPlugins } from './folder.mjs';
 
 const SETTLE_MS = 1_000;
+/** They cost so little that it takes many to see it. */
+const REGISTERED_FOR_EACH = 50;
 const within = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** Pages that no other process shares. */
@@ -30,16 +32,6 @@ async function forked() {
   return { childBytes };
 }
 
-async function pluginFolder(count) {
-  const dir = await mkdtemp(join(tmpdir(), 'chameleon-bench-'));
-  for (let i = 0; i < count; i++) {
-    await mkdir(join(dir, `echo-${i}`));
-    await writeFile(join(dir, `echo-${i}`, 'package.json'), JSON.stringify({ name: `echo-${i}`, version: '1.0.0', main: 'index.js' }));
-    await writeFile(join(dir, `echo-${i}`, 'index.js'), 'module.exports = { methods: { echo: (text) => text } };\n');
-  }
-  return dir;
-}
-
 async function weight() {
   await pause(SETTLE_MS);
   globalThis.gc();
@@ -50,25 +42,44 @@ async function weight() {
 }
 
 /** The first plugin pays for code that all share, so it is loaded before the first weighing. Every plugin runs and was called once. */
-async function supervised(count) {
-  const dir = await pluginFolder(count + 1);
-  const supervisor = await createSupervisor();
-  const add = async (i) => {
-    await supervisor.load(join(dir, `echo-${i}`));
-    await supervisor.call(`echo-${i}`, 'echo', ['hello']);
-  };
-  try {
-    await add(0);
-    const before = await weight();
-    for (let i = 1; i <= count; i++) await add(i);
-    const after = await weight();
-    const childBytes = await privateBytes(supervisor.status('echo-0').pid);
-    return { heapBytes: (after.heapBytes - before.heapBytes) / count, rssBytes: (after.rssBytes - before.rssBytes) / count, childBytes };
-  } finally {
-    await supervisor.close();
-    await rm(dir, { recursive: true });
-  }
+async function running(count) {
+  return withPlugins(count + 1, async (dir) => {
+    const supervisor = await createSupervisor();
+    const add = async (i) => {
+      await supervisor.load(join(dir, `echo-${i}`));
+      await supervisor.call(`echo-${i}`, 'echo', ['hello']);
+    };
+    try {
+      await add(0);
+      const before = await weight();
+      for (let i = 1; i <= count; i++) await add(i);
+      const after = await weight();
+      const childBytes = await privateBytes(supervisor.status('echo-0').pid);
+      return { ...grown(before, after, count), childBytes };
+    } finally {
+      await supervisor.close();
+    }
+  });
+}
+
+/** One of them runs, in the supervisor that is weighed and in one before it, which pays for the code. */
+async function registered(count) {
+  const one = { defaults: { enabled: false }, plugins: { 'echo-0': { enabled: true } }, strict: true };
+  const opened = (plugins) =>
+    withPlugins(plugins, async (pluginDir) => {
+      const supervisor = await createSupervisor({ ...one, pluginDir });
+      await supervisor.call('echo-0', 'echo', ['hello']);
+      const held = await weight();
+      await supervisor.close();
+      return held;
+    });
+  return grown(await opened(1), await opened(count + 1), count);
+}
+
+function grown(before, after, count) {
+  return { heapBytes: (after.heapBytes - before.heapBytes) / count, rssBytes: (after.rssBytes - before.rssBytes) / count };
 }
 
 const [subject, count] = process.argv.slice(2);
-process.stdout.write(JSON.stringify(await { fork: forked, chameleon: supervised }[subject](Number(count))));
+const subjects = { fork: forked, chameleon: running, registered: (plugins) => registered(REGISTERED_FOR_EACH * plugins) };
+process.stdout.write(JSON.stringify(await subjects[subject](Number(count))));

@@ -1,4 +1,4 @@
 /** Node's own channel with the codec of structured clone, the only one of Node's that carries bytes. */
-import { open as fork } from './fork.mjs';
+import { openFork } from './fork.mjs';
 
-export const open = () => fork({ serialization: 'advanced' });
+export const open = () => openFork({ serialization: 'advanced' });

@@ -2,7 +2,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 
-export async function open(options = {}) {
+export const open = () => openFork({});
+
+export async function openFork(options) {
   const child = fork(new URL('../workers/fork.cjs', import.meta.url), options);
   const asked = new Map();
   let last = 0;

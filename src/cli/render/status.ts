@@ -21,6 +21,7 @@ const STATE_STYLE: Record<DeploymentState, Style> = {
   starting: 'yellow',
   running: 'green',
   restarting: 'yellow',
+  idle: 'dim',
   draining: 'cyan',
   stopped: 'dim',
   failed: 'red',
