@@ -271,10 +271,9 @@ export class Instance {
     await within(LAST_WORDS_MS, Promise.all(pipes.map((pipe) => finished(pipe, { writable: false }).catch(() => {}))));
     if (this.#channel !== null) await within(LAST_ANSWER_MS, this.#channel.delivered());
     this.#child.release();
-    const { release } = this.#setup;
     this.#journal.flush();
     const end = endOf({
-      release,
+      release: this.#setup.release,
       file: this.#file,
       pid: this.#child.pid,
       raw,

@@ -7,9 +7,9 @@
  */
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { CallCancelledError, CallTimeoutError, type ChameleonError, type ErrorSubject } from '../errors.ts';
+import { CallCancelledError, CallTimeoutError, PayloadTooLargeError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { CallObserver } from '../events.ts';
-import { attachmentsMember, inline, NO_ATTACHMENTS, payloadBytes } from '../protocol/attachments.ts';
+import { attachmentsMember, bytesOf, inline, NO_ATTACHMENTS, payloadBytes, textBytes } from '../protocol/attachments.ts';
 import { framed } from '../protocol/framing.ts';
 import type { Payload } from '../protocol/json.ts';
 import type { WireError } from '../protocol/messages.ts';
@@ -44,6 +44,8 @@ export interface CallRequest {
   observer: CallObserver | null;
 }
 
+/** What a frame adds to the arguments: enough for the longest method name. */
+const ENVELOPE_BYTES = 512;
 const NOTHING: readonly Buffer[] = [];
 
 export class Call implements QueueItem, PendingCall {
@@ -123,11 +125,27 @@ export class Call implements QueueItem, PendingCall {
     return this.sentAt !== null;
   }
 
-  /** Makes the frame of this attempt, with what is left of the deadline now. Returns how many bytes its arguments take. */
-  encode(now: number, takesAttachments: boolean): number {
+  tooLarge(bytes: number, limit: number): PayloadTooLargeError | null {
+    return bytes + ENVELOPE_BYTES > limit ? new PayloadTooLargeError(this.subject, 'arguments', bytes, limit) : null;
+  }
+
+  /**
+   * Makes the frame of this attempt, with what is left of the deadline now. Returns the error where the arguments fit as bytes but not as
+   * the numbers that this child wants.
+   */
+  encode(now: number, takesAttachments: boolean, limit: number): PayloadTooLargeError | null {
     const { params, traceparent } = this.#request;
-    const attachments = takesAttachments ? params.attachments : NO_ATTACHMENTS;
-    const json = attachments === params.attachments ? params.json : inline(params.json, params.attachments, 1);
+    let { json, attachments } = params;
+    if (!takesAttachments && attachments.length > 0) {
+      // A byte takes two as a number, at least: what cannot fit is not even written down.
+      let refused = this.tooLarge(textBytes(json) + 2 * bytesOf(attachments), limit);
+      if (refused === null) {
+        json = inline(json, attachments, 1);
+        attachments = NO_ATTACHMENTS;
+        refused = this.tooLarge(textBytes(json), limit);
+      }
+      if (refused !== null) return refused;
+    }
     let after = `${attachmentsMember(attachments)},"deadlineMs":${Math.max(1, Math.ceil(this.deadlineAt - now))}`;
     if (this.attempt > 1) after += `,"attempt":${this.attempt}`;
     if (traceparent !== undefined) after += `,"traceparent":${JSON.stringify(traceparent)}`;
@@ -135,7 +153,7 @@ export class Call implements QueueItem, PendingCall {
     const { text, behind } = framed(before, json, `${after}}`, attachments);
     this.frame = text;
     this.behind = behind;
-    return json === params.json ? this.bytes : payloadBytes(json, attachments);
+    return null;
   }
 
   start(release: () => void): void {

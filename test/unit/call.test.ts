@@ -35,7 +35,7 @@ function place() {
 
 /** What is written on the wire. */
 function message(call: Call): Record<string, unknown> {
-  call.encode(performance.now(), true);
+  call.encode(performance.now(), true, 2 ** 20);
   const [head, body] = call.frame!.split('\r\n\r\n') as [string, string];
   expect(head).toBe(`Content-Length: ${Buffer.byteLength(body)}`);
   return JSON.parse(body) as Record<string, unknown>;
@@ -103,7 +103,7 @@ describe('its frame', () => {
     call.again();
     expect(message(call)).toMatchObject({ method: 'a"b', attempt: 2, traceparent: '00-"' });
     expect(seen.retried).toHaveBeenCalledWith('hello', '', 'a"b');
-    call.encode(call.deadlineAt + 10_000, true);
+    call.encode(call.deadlineAt + 10_000, true, 2 ** 20);
     expect(call.frame).toContain('"deadlineMs":1,');
     call.succeed(null);
   });
