@@ -7,7 +7,7 @@
  */
 import { Socket } from 'node:net';
 import type { ConnectOpts, SocketConstructorOpts } from 'node:net';
-import { frame, FrameDecoder } from '../src/protocol/framing.ts';
+import { FrameDecoder, type Framed } from '../src/protocol/framing.ts';
 import { native } from './natives.ts';
 
 const READ_BUFFER_BYTES = 65_536;
@@ -17,7 +17,8 @@ const BATCH_CHARS = 262_144;
 const FIRST_FRAME_BYTES = 2 ** 30;
 
 export interface ChannelEvents {
-  onFrame(json: string): void;
+  /** `blob` is what stood behind the text. */
+  onFrame(json: string, blob?: Buffer): void;
   /** All frames of one read were handed over. */
   onRead(): void;
   onDrain(): void;
@@ -34,10 +35,15 @@ export class Channel {
   #blocked = false;
   #closed = false;
   #batching = true;
+  #corked = false;
 
   constructor(fd: number, events: ChannelEvents) {
     this.#events = events;
-    this.#limits = { maxMessageBytes: FIRST_FRAME_BYTES, onFrame: events.onFrame };
+    this.#limits = {
+      maxMessageBytes: FIRST_FRAME_BYTES,
+      onFrame: (json: string) => events.onFrame(json),
+      onAttached: (json: string | Buffer, blob: Buffer) => events.onFrame(String(json), blob),
+    };
     const decoder = new FrameDecoder(this.#limits);
     const read = (size: number, buffer: Uint8Array): boolean => {
       try {
@@ -81,13 +87,22 @@ export class Channel {
     return this.#batch.length + this.#socket.writableLength;
   }
 
-  send(json: string): void {
+  send({ text, behind }: Framed): void {
     if (this.#closed) return;
-    this.#batch += frame(json);
-    if (this.#batch.length > BATCH_CHARS || !this.#batching) return this.flush();
+    this.#batch += text;
+    if (behind.length > 0) this.#follow(behind);
+    if (this.#batch.length > BATCH_CHARS || (this.#corked && this.unsent > BATCH_CHARS) || !this.#batching) return this.flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
     native.setImmediate(this.#onTurn);
+  }
+
+  /** Holds the socket, so that all leaves in one write still. */
+  #follow(behind: readonly Buffer[]): void {
+    if (!this.#corked) this.#socket.cork();
+    this.#corked = true;
+    this.#text();
+    for (const bytes of behind) this.#socket.write(bytes);
   }
 
   readonly #onTurn = (): void => this.flush();
@@ -105,16 +120,23 @@ export class Channel {
 
   flush(): void {
     this.#scheduled = false;
-    if (this.#batch === '' || this.#closed) return;
-    const batch = this.#batch;
-    this.#batch = '';
-    // Text of one byte a character, which most of it is, is copied; other text is transcoded.
-    this.#socket.write(batch, Buffer.byteLength(batch) === batch.length ? 'latin1' : 'utf8');
+    if ((this.#batch === '' && !this.#corked) || this.#closed) return;
+    this.#text();
+    if (this.#corked) this.#socket.uncork();
+    this.#corked = false;
     // The return value of write() is about what was given, not about what is left after the attempt it makes at once.
     if (!this.#blocked && this.#socket.writableLength >= this.#socket.writableHighWaterMark) {
       this.#blocked = true;
       this.#socket.pause();
     }
+  }
+
+  #text(): void {
+    const batch = this.#batch;
+    if (batch === '') return;
+    this.#batch = '';
+    // Text of one byte a character, which most of it is, is copied; other text is transcoded.
+    this.#socket.write(batch, Buffer.byteLength(batch) === batch.length ? 'latin1' : 'utf8');
   }
 
   /** Resolves when all that was sent has left this process. */

@@ -4,6 +4,7 @@
  */
 import { Control } from '../src/protocol/messages.ts';
 import type { LogParams } from '../src/protocol/messages.ts';
+import { framedText } from '../src/protocol/framing.ts';
 import { NotJson, toJson } from '../src/protocol/json.ts';
 import type { PluginLog } from './api.ts';
 import type { Channel } from './channel.ts';
@@ -52,7 +53,7 @@ export class Log implements PluginLog {
     }
     const text = JSON.stringify(truncate(message, MAX_MESSAGE_BYTES));
     const more = fields === undefined ? '' : `,"fields":${fieldsJson(fields)}`;
-    this.#channel.send(`{"jsonrpc":"2.0","method":"${Control.log}","params":{"level":"${level}","message":${text}${more}}}`);
+    this.#channel.send(framedText(`{"jsonrpc":"2.0","method":"${Control.log}","params":{"level":"${level}","message":${text}${more}}}`));
     // What precedes a crash is written at once, as it would be on a plain stderr.
     if (level === 'error' || level === 'warn') this.#channel.flush();
   }

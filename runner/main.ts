@@ -3,7 +3,8 @@
  * Bundled into one small file, because every start of a plugin loads it.
  */
 import { native } from './natives.ts';
-import { CHANNEL_FD, Control, ErrorCode, EXIT_FATAL, PROTOCOL_VERSION } from '../src/protocol/messages.ts';
+import { attach } from '../src/protocol/attachments.ts';
+import { ATTACHMENTS, CHANNEL_FD, Control, ErrorCode, EXIT_FATAL, PROTOCOL_VERSION } from '../src/protocol/messages.ts';
 import type { CallMessage, InitializeParams, InitializeResult } from '../src/protocol/messages.ts';
 import { errorAnswer, resultAnswer, thrownAnswer } from './answer.ts';
 import { Channel } from './channel.ts';
@@ -20,9 +21,17 @@ interface Message extends Omit<CallMessage, 'id' | 'method' | 'params'> {
   params?: unknown;
 }
 
+/** Throws for what is no message: the channel is over. */
+function read(json: string, blob: Buffer | undefined): Message {
+  const message = JSON.parse(json) as Message;
+  const fault = blob === undefined ? null : attach(message, blob, 'params');
+  if (fault !== null) throw new Error(fault);
+  return message;
+}
+
 function serve(): void {
   const channel = new Channel(CHANNEL_FD, {
-    onFrame: (json) => receive(JSON.parse(json) as Message),
+    onFrame: (json, blob) => receive(read(json, blob)),
     onRead: () => calls.pump(),
     onDrain: () => calls.pump(),
     onClosed: (fault) => void life.orphaned(fault),
@@ -89,7 +98,7 @@ function serve(): void {
   }
 
   function answer(id: number, result: unknown): void {
-    channel.send(resultAnswer(id, result, channel.maxMessageBytes));
+    channel.send(resultAnswer(id, result, channel.maxMessageBytes, false));
   }
 
   async function initialize(id: number, params: InitializeParams): Promise<void> {
@@ -102,10 +111,16 @@ function serve(): void {
       channel.maxMessageBytes = params.limits.maxMessageBytes;
       plugin = await loadPlugin(params, log);
       life.ready(plugin);
-      calls.begin(plugin.methods);
+      calls.begin(plugin.methods, params.encodings?.includes(ATTACHMENTS) === true);
       vitals.start();
       const runtime = `node ${process.versions.node}`;
-      answer(id, { protocol: PROTOCOL_VERSION, methods: plugin.declared, pid: process.pid, runtime } satisfies InitializeResult);
+      answer(id, {
+        protocol: PROTOCOL_VERSION,
+        methods: plugin.declared,
+        pid: process.pid,
+        runtime,
+        encodings: [ATTACHMENTS],
+      } satisfies InitializeResult);
     } catch (failure) {
       const { phase, cause } = failure instanceof StartFailure ? failure : new StartFailure('handshake', failure);
       channel.send(thrownAnswer(id, ErrorCode.startFailed, cause, channel.maxMessageBytes, { phase }));

@@ -27,6 +27,8 @@ export class Calls {
   readonly #running = new Map<number, Call>();
   #waiting: Incoming[] = [];
   #methods: Methods | null = null;
+  /** The supervisor takes bytes beside the JSON. */
+  #mayAttach = false;
   #receivedAt = 0;
   #continuing = false;
   #stopped = false;
@@ -38,7 +40,8 @@ export class Calls {
     this.#log = log;
   }
 
-  begin(methods: Methods): void {
+  begin(methods: Methods, mayAttach: boolean): void {
+    this.#mayAttach = mayAttach;
     if (!this.#stopped) this.#methods = methods;
   }
 
@@ -102,7 +105,7 @@ export class Calls {
 
   #answer(call: Call, value: unknown): void {
     call.end();
-    this.#channel.send(resultAnswer(call.id, value, this.#channel.maxMessageBytes));
+    this.#channel.send(resultAnswer(call.id, value, this.#channel.maxMessageBytes, this.#mayAttach));
   }
 
   #answerThrown(call: Call, error: unknown): void {

@@ -45,7 +45,10 @@ export function linesOf(results: Results): string {
 
 const suiteOf = (name: string): Suite => SUITES.find((suite) => suite.name === name)!;
 
-/** A row for each subject, a column for each metric and each of its ratios. */
+/** As many columns as fit on a page. */
+const MAX_COLUMNS = 12;
+
+/** A row for each subject, a column for each metric and each of its ratios; or the other way round, where there are many of those. */
 function tableOf(suite: Suite, figures: readonly Figure[]): string {
   const subjects = Object.entries(suite.subjects).filter(([subject]) => figures.some((figure) => figure.subject === subject));
   const header = ['', ...suite.metrics.flatMap(({ title, over }) => [title, ...over.map((base) => `÷ ${base}`)])];
@@ -56,7 +59,9 @@ function tableOf(suite: Suite, figures: readonly Figure[]): string {
       return [value, ...over.map((base) => times(figure?.ratios.find((ratio) => ratio.over === base)?.median))];
     });
   const rows = subjects.map(([subject, title]) => [title].concat(cells(subject)));
-  return markdown(header, rows);
+  if (header.length <= MAX_COLUMNS) return markdown(header, rows);
+  const [titles, ...turned] = header.map((title, column) => [title].concat(rows.map((row) => row[column]!)));
+  return markdown(titles!, turned);
 }
 
 /** The first column to the left, numbers to the right. */

@@ -14,6 +14,8 @@ export interface Effort {
   phaseMs: number;
   starts: number;
   plugins: number;
+  /** Of each payload. */
+  payloadMs: number;
   /** Of each load that is offered, and of each neighbour. */
   loadMs: number;
   /** Leaves out the subjects that take long to set up. */
@@ -36,8 +38,15 @@ export interface Suite {
   metrics: readonly Metric[];
 }
 
-export const FULL: Effort = { rounds: 5, phaseMs: 1_500, starts: 10, plugins: 20, loadMs: 2_000, isQuick: false };
-export const QUICK: Effort = { rounds: 1, phaseMs: 200, starts: 2, plugins: 5, loadMs: 250, isQuick: true };
+export const FULL: Effort = { rounds: 5, phaseMs: 1_500, starts: 10, plugins: 20, loadMs: 2_000, payloadMs: 800, isQuick: false };
+export const QUICK: Effort = { rounds: 1, phaseMs: 200, starts: 2, plugins: 5, loadMs: 250, payloadMs: 50, isQuick: true };
+
+const PAYLOAD_SIZES = ['1KiB', '64KiB', '1MiB', '8MiB'];
+
+/** JSON has no bytes, so those are held against the codec that does. */
+const payload = (shape: string, over: string): Metric[] =>
+  PAYLOAD_SIZES.map((size) => ({ id: `${shape}-${size}`, title: `${shape}, ${size}`, unit: 'calls/s', over: [over] }));
+const PAYLOADS = [...payload('text', 'fork'), ...payload('objects', 'fork'), ...payload('bytes', 'fork-advanced')];
 
 export const SUITES: readonly Suite[] = [
   {
@@ -62,6 +71,15 @@ export const SUITES: readonly Suite[] = [
       { id: 'p50Us', title: 'sequential p50', unit: 'µs', over: ['fork'] },
       { id: 'p99Us', title: 'sequential p99', unit: 'µs', over: ['fork', 'fork-detached'] },
     ],
+  },
+  {
+    name: 'payloads',
+    title: 'A payload there and back, one worker, 2 MiB under way or one call',
+    driver: 'payloads.mjs',
+    nodeArgs: [],
+    amount: ({ payloadMs }) => payloadMs,
+    subjects: { chameleon: 'chameleon-supervisor', fork: 'bare fork, JSON', 'fork-advanced': 'bare fork, structured clone' },
+    metrics: PAYLOADS,
   },
   {
     name: 'start',
@@ -196,4 +214,5 @@ export const TARGETS: readonly Target[] = [
   { suite: 'many', metric: 'perSecond', subject: 'running-10', over: 'running-1', atLeast: FLAT },
   { suite: 'many', metric: 'perSecond', subject: 'running-50', over: 'running-1', atLeast: FLAT },
   { suite: 'many', metric: 'perSecond', subject: 'registered-1000', over: 'running-1', atLeast: FLAT },
+  ...PAYLOADS.map(({ id, over }): Target => ({ suite: 'payloads', metric: id, subject: 'chameleon', over: over[0]!, atLeast: 0.9 })),
 ];

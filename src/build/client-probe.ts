@@ -16,6 +16,7 @@ type Mark<T> = (value: T) => T;
 type Json<T, Seen = never> = 0 extends 1 & T ? any
   : unknown extends T ? unknown
   : T extends string | number | boolean | null | undefined ? Plain<T>
+  : T extends Uint8Array ? Uint8Array
   : T extends { toJSON(...args: never[]): infer R } ? Json<R, Seen>
   : Mark<T> extends Seen ? unknown
   : T extends readonly unknown[] ? { [I in keyof T]: Json<T[I], Seen | Mark<T>> }
@@ -46,8 +47,10 @@ export function readProbe(declarations: string, methods: readonly string[]): Map
   for (const part of declarations.split(/^export (?=declare const m\d+: |\{\})/m)) {
     const [, index, type] = /^declare const m(\d+): ([^]*);\s*$/.exec(part) ?? [];
     const name = methods[Number(index)];
+    // The argument of this one is its default, which compilers before 5.7 do not know.
     // A type that could not be written out refers to the module that it stands in.
-    if (name !== undefined && type !== undefined && type.startsWith('(') && !/\bimport\(|\btypeof /.test(type)) types.set(name, type);
+    if (name !== undefined && type !== undefined && type.startsWith('(') && !/\bimport\(|\btypeof /.test(type))
+      types.set(name, type.replaceAll('Uint8Array<ArrayBufferLike>', 'Uint8Array'));
   }
   return types;
 }

@@ -1,7 +1,15 @@
 /** The first exchange with a child: what is asked, and what of the answer is believed. */
 import type { Release } from '../catalog/release.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
-import { isReserved, MAX_METHOD_NAME, MAX_METHODS, PROTOCOL_VERSION, type InitializeParams, type InitializeResult } from '../protocol/messages.ts';
+import {
+  ATTACHMENTS,
+  isReserved,
+  MAX_METHOD_NAME,
+  MAX_METHODS,
+  PROTOCOL_VERSION,
+  type InitializeParams,
+  type InitializeResult,
+} from '../protocol/messages.ts';
 import type { MethodInfo } from '../types.ts';
 import { shown } from '../util/naming.ts';
 import type { StartFault } from './ending.ts';
@@ -14,18 +22,27 @@ export function initializeParams(release: Release, options: ResolvedPluginOption
     initArgs: options.initArgs,
     options: options.options,
     limits: { maxMessageBytes: options.maxMessageBytes },
+    encodings: [ATTACHMENTS],
     ...(state !== undefined && { state }),
   };
 }
 
-export type Greeting = { kind: 'accepted'; runtime: string; methods: ReadonlyMap<string, MethodInfo> } | { kind: 'refused'; reason: string };
+export interface Welcome {
+  kind: 'accepted';
+  runtime: string;
+  methods: ReadonlyMap<string, MethodInfo>;
+  /** Bytes may travel beside the JSON, to it too. */
+  takesAttachments: boolean;
+}
+
+export type Greeting = Welcome | { kind: 'refused'; reason: string };
 
 /** Both sides are named in a refusal, so that the reader knows which one to mend. */
 export function readGreeting(answer: unknown, release: Release): Greeting {
   const refused = (reason: string): Greeting => ({ kind: 'refused', reason });
   if (typeof answer !== 'object' || answer === null)
     return refused(`the supervisor asked for an object, the plugin answered $/initialize with ${shown(answer)}`);
-  const { protocol, methods, runtime = 'unknown', plugin } = answer as Partial<InitializeResult>;
+  const { protocol, methods, runtime = 'unknown', encodings, plugin } = answer as Partial<InitializeResult>;
   if (protocol !== PROTOCOL_VERSION) return refused(`the supervisor speaks protocol ${PROTOCOL_VERSION}, the plugin ${shown(protocol)}`);
   if (plugin !== undefined && (plugin?.name !== release.name || plugin.version !== release.version))
     return refused(
@@ -41,7 +58,8 @@ export function readGreeting(answer: unknown, release: Release): Greeting {
       return refused(`the plugin names a method that the supervisor does not take: ${JSON.stringify(name.slice(0, 60))}`);
     known.set(name, methodInfo(Object.hasOwn(release.manifest.methods, name) ? release.manifest.methods[name] : undefined, methods[name]));
   }
-  return { kind: 'accepted', runtime: typeof runtime === 'string' ? runtime.slice(0, 100) : 'unknown', methods: known };
+  const takesAttachments = Array.isArray(encodings) && encodings.includes(ATTACHMENTS);
+  return { kind: 'accepted', runtime: typeof runtime === 'string' ? runtime.slice(0, 100) : 'unknown', methods: known, takesAttachments };
 }
 
 const PHASES = ['handshake', 'import', 'init', 'health'] as const;

@@ -24,7 +24,7 @@ import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import { isEnding } from './closing.ts';
 import { endOf, type StartFault } from './ending.ts';
-import { initializeParams, readGreeting, readRefusal } from './handshake.ts';
+import { initializeParams, readGreeting, readRefusal, type Welcome } from './handshake.ts';
 import { Journal } from './journal.ts';
 import { climb, drain } from './ladder.ts';
 import { launchPlan } from './launch.ts';
@@ -55,6 +55,7 @@ export class Instance {
   readonly done: Promise<InstanceEnd>;
   /** Resolves when nothing of it is left. */
   readonly gone: Promise<void>;
+  takesAttachments = false;
   readonly #setup: InstanceOptions;
   readonly #subject: { plugin: string; version: string; instance: string };
   readonly #file: string;
@@ -85,9 +86,8 @@ export class Instance {
     this.#child = spawn(plan);
     const { channel, stdout, stderr, ended } = this.#child;
     this.#setup.emit({ kind: 'instance-starting', ...this.#subject });
-    const { plugin, version } = this.#subject;
     const { maxLogsPerSecond } = setup.options;
-    this.#journal = new Journal({ plugin, version, maxLogsPerSecond, emit: setup.emit, pid: () => this.#child.pid });
+    this.#journal = new Journal({ ...this.#subject, maxLogsPerSecond, emit: setup.emit, pid: () => this.#child.pid });
     if (stdout !== null) readLines(stdout, (line) => this.#journal.write('info', line, 'stdout'));
     // For a command stderr is the only way to log, so it says nothing of trouble.
     if (stderr !== null) readLines(stderr, (line) => this.#journal.write(plan.transport === 'stdio' ? 'info' : 'warn', line, 'stderr'));
@@ -192,7 +192,7 @@ export class Instance {
       (answer) => {
         const greeting = readGreeting(answer, release);
         if (greeting.kind === 'refused') this.#failStart({ kind: 'handshake', phase: 'handshake', message: greeting.reason });
-        else if (this.#state.kind === 'starting' && !this.#hasExited) this.#becomeReady(channel, greeting.runtime, greeting.methods);
+        else if (this.#state.kind === 'starting' && !this.#hasExited) this.#becomeReady(channel, greeting);
       },
       (error: Error) => {
         const fault = readRefusal(error, this.#child.channel?.readable.destroyed === false);
@@ -201,8 +201,9 @@ export class Instance {
     );
   }
 
-  #becomeReady(channel: Channel, runtime: string, methods: Readiness['methods']): void {
+  #becomeReady(channel: Channel, { runtime, methods, takesAttachments }: Welcome): void {
     const readiness = { pid: this.#child.pid!, startMs: Math.round(performance.now() - this.#bornAt), runtime, methods };
+    this.takesAttachments = takesAttachments;
     clearTimeout(this.#startTimer ?? undefined);
     this.#move({ kind: 'answered', readiness });
     this.#liveness = new Liveness({
@@ -270,10 +271,9 @@ export class Instance {
     await within(LAST_WORDS_MS, Promise.all(pipes.map((pipe) => finished(pipe, { writable: false }).catch(() => {}))));
     if (this.#channel !== null) await within(LAST_ANSWER_MS, this.#channel.delivered());
     this.#child.release();
-    const { release } = this.#setup;
     this.#journal.flush();
     const end = endOf({
-      release,
+      release: this.#setup.release,
       file: this.#file,
       pid: this.#child.pid,
       raw,

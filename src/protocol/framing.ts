@@ -6,11 +6,15 @@
  * 3. The first violation is final: `push` throws, and must not be called again.
  */
 
+import { bytesOf, textBytes, type Attachment, type Text } from './attachments.ts';
+
 export const MAX_HEADER_BYTES = 4096;
 /** From here on JSON.parse may take so long that others notice. */
 const LARGE_FRAME_BYTES = 2 ** 17;
 const MAX_STRAY_LINE = 8192;
+/** Until this has come no more is made for a body; then so much at once, which the system only lends: growing would copy it. */
 const FIRST_BODY_BYTES = 65_536;
+const NEXT_BODY_BYTES = 2 ** 24;
 const CR = 13;
 const LF = 10;
 const ZERO = 48;
@@ -22,9 +26,35 @@ const HEADER_STARTS = HEADER_NAMES.map((name) => ({ lower: Buffer.from(`${name}:
 
 export class FramingError extends Error {}
 
+/** Behind the JSON of such a frame stand bytes that belong to it. */
+const WITH_ATTACHMENTS = 'application/vnd.chameleon.attachments';
+
 /** The text of one frame. */
 export function frame(json: string): string {
   return `Content-Length: ${Buffer.byteLength(json)}\r\n\r\n${json}`;
+}
+
+/** A frame whose text is followed by bytes that are not copied into it. */
+export interface Framed {
+  readonly text: string;
+  readonly behind: readonly Buffer[];
+}
+
+const NOTHING: readonly Buffer[] = [];
+
+export const framedText = (json: string): Framed => ({ text: frame(json), behind: NOTHING });
+
+/** The frame of `before`, `json` and `after`, with attachments where there are any. */
+export function framed(before: string, json: Text, after: string, attachments: readonly Attachment[]): Framed {
+  if (typeof json === 'string' && attachments.length === 0) return { text: frame(before + json + after), behind: NOTHING };
+  const text = Buffer.byteLength(before) + textBytes(json) + Buffer.byteLength(after);
+  const header =
+    attachments.length === 0
+      ? `Content-Length: ${text}\r\n\r\n`
+      : `Content-Length: ${text + bytesOf(attachments)}\r\nContent-Type: ${WITH_ATTACHMENTS}; text=${text}\r\n\r\n`;
+  const bytes = attachments.map((attachment) => attachment.bytes);
+  if (typeof json === 'string') return { text: header + before + json + after, behind: bytes };
+  return { text: header + before, behind: [json, Buffer.from(after), ...bytes] };
 }
 
 export interface FrameDecoderOptions {
@@ -32,6 +62,8 @@ export interface FrameDecoderOptions {
   onFrame(json: string): void;
   /** Takes a frame of at least `LARGE_FRAME_BYTES`, as bytes that are its own; without it such a frame is text as any other. */
   onLargeFrame?(body: Buffer): void;
+  /** Takes a frame with bytes behind its JSON, both its own; without it such a frame is a violation. The JSON is a string where it is short. */
+  onAttached?(json: string | Buffer, blob: Buffer): void;
   /** Takes lines that stand between frames; without it such bytes are a violation. */
   onStrayLine?(line: string): void;
 }
@@ -43,6 +75,10 @@ export class FrameDecoder {
   #body: Buffer | null = null;
   #bodyLength = 0;
   #filled = 0;
+  /** Length of what is to follow the body that is being read; -1 where that is the whole frame. */
+  #blobLength = -1;
+  /** What the blob that is being read belongs to. */
+  #text: string | Buffer | null = null;
 
   constructor(options: FrameDecoderOptions) {
     this.#options = options;
@@ -105,7 +141,9 @@ export class FrameDecoder {
       return -1;
     }
     if (end - at > MAX_HEADER_BYTES) throw new FramingError(`header is longer than ${MAX_HEADER_BYTES} bytes`);
-    this.#begin(parseLength(bytes.toString('latin1', at, end)));
+    const { length, text } = parseHeader(bytes.toString('latin1', at, end));
+    this.#begin(length);
+    if (text !== null) this.#beginAttached(text);
     return end + HEADER_END.length;
   }
 
@@ -130,18 +168,33 @@ export class FrameDecoder {
     this.#filled = 0;
   }
 
+  #beginAttached(text: number): void {
+    if (this.#options.onAttached === undefined) throw new FramingError('a frame has attachments, which were not agreed on');
+    if (text === 0 || text > this.#bodyLength) throw new FramingError(`a frame of ${this.#bodyLength} bytes has a text of ${text}`);
+    this.#blobLength = this.#bodyLength - text;
+    this.#bodyLength = text;
+  }
+
   #fill(chunk: Buffer, at: number): number {
     const missing = this.#bodyLength - this.#filled;
     const end = Math.min(chunk.length, at + missing);
     if (this.#filled === 0 && end - at === missing) {
       this.#bodyLength = 0;
-      if (missing >= LARGE_FRAME_BYTES && this.#options.onLargeFrame !== undefined) this.#options.onLargeFrame(Buffer.from(chunk.subarray(at, end)));
-      else this.#options.onFrame(chunk.toString('utf8', at, end));
+      if (this.#isKept(missing)) {
+        const own = Buffer.allocUnsafeSlow(missing);
+        chunk.copy(own, 0, at, end);
+        this.#bytes(own);
+      } else this.#string(chunk.toString('utf8', at, end));
       return end;
     }
     const needed = this.#filled + end - at;
     if (this.#body === null || this.#body.length < needed) {
-      const grown = Buffer.allocUnsafe(Math.min(this.#bodyLength, Math.max(needed, FIRST_BODY_BYTES, 2 * (this.#body?.length ?? 0))));
+      const grown = Buffer.allocUnsafeSlow(
+        Math.min(
+          this.#bodyLength,
+          Math.max(needed, this.#filled < FIRST_BODY_BYTES ? FIRST_BODY_BYTES : NEXT_BODY_BYTES, 2 * (this.#body?.length ?? 0)),
+        ),
+      );
       this.#body?.copy(grown, 0, 0, this.#filled);
       this.#body = grown;
     }
@@ -151,10 +204,37 @@ export class FrameDecoder {
       const body = this.#body;
       this.#body = null;
       this.#bodyLength = 0;
-      if (needed >= LARGE_FRAME_BYTES && this.#options.onLargeFrame !== undefined) this.#options.onLargeFrame(body.subarray(0, needed));
-      else this.#options.onFrame(body.toString('utf8', 0, needed));
+      if (this.#isKept(needed)) this.#bytes(body.subarray(0, needed));
+      else this.#string(body.toString('utf8', 0, needed));
     }
     return end;
+  }
+
+  /** Whether what has come is handed on as bytes. */
+  #isKept(length: number): boolean {
+    return this.#text !== null || (length >= LARGE_FRAME_BYTES && this.#options.onLargeFrame !== undefined);
+  }
+
+  #string(json: string): void {
+    if (this.#blobLength === -1) this.#options.onFrame(json);
+    else this.#beginBlob(json);
+  }
+
+  #bytes(body: Buffer): void {
+    const text = this.#text;
+    if (text !== null) {
+      this.#text = null;
+      this.#options.onAttached!(text, body);
+    } else if (this.#blobLength === -1) this.#options.onLargeFrame!(body);
+    else this.#beginBlob(body);
+  }
+
+  #beginBlob(text: string | Buffer): void {
+    this.#text = text;
+    this.#bodyLength = this.#blobLength;
+    this.#blobLength = -1;
+    this.#filled = 0;
+    if (this.#bodyLength === 0) this.#bytes(Buffer.alloc(0));
   }
 
   #stray(bytes: Buffer, at: number): number {
@@ -172,7 +252,7 @@ export class FrameDecoder {
   /** Refuses an unfinished header as soon as one of its complete lines is wrong. */
   #checkLines(bytes: Buffer, at: number): void {
     const end = bytes.lastIndexOf('\r\n');
-    if (end > at) parseLength(bytes.toString('latin1', at, end), false);
+    if (end > at) parseHeader(bytes.toString('latin1', at, end), false);
   }
 }
 
@@ -187,19 +267,31 @@ function looksLikeHeader(bytes: Buffer, at: number): boolean {
   return false;
 }
 
-/** Throws for each way in which a header can be wrong, with its own reason. */
-function parseLength(header: string, complete = true): number {
+/** Throws for each way in which a header can be wrong, with its own reason. `text` is the length of the JSON where bytes follow it. */
+function parseHeader(header: string, complete = true): { length: number; text: number | null } {
   let length: number | null = null;
+  let text: number | null = null;
   for (const line of header.split('\r\n')) {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
     if (!HEADER_NAMES.includes(name)) throw new FramingError(`unknown header line ${JSON.stringify(line.slice(0, 60))}`);
-    if (name !== 'content-length') continue;
-    const value = line.slice(colon + 1).trim();
-    if (!/^(?:0|[1-9][0-9]*)$/.test(value)) throw new FramingError(`Content-Length is no decimal number: ${JSON.stringify(value.slice(0, 60))}`);
-    if (length !== null) throw new FramingError('Content-Length stands twice');
-    length = Number(value);
+    const given = line.slice(colon + 1).trim();
+    if (name === 'content-length') {
+      const value = decimal('Content-Length', given);
+      if (length !== null) throw new FramingError('Content-Length stands twice');
+      length = value;
+    } else if (given.startsWith(WITH_ATTACHMENTS)) {
+      if (text !== null) throw new FramingError('Content-Type stands twice');
+      const parameters = given.slice(WITH_ATTACHMENTS.length).trim();
+      if (!parameters.startsWith('; text=')) throw new FramingError('Content-Type does not say how long the text is');
+      text = decimal('text', parameters.slice('; text='.length));
+    }
   }
   if (length === null && complete) throw new FramingError('Content-Length is missing');
-  return length ?? 0;
+  return { length: length ?? 0, text };
+}
+
+function decimal(name: string, value: string): number {
+  if (!/^(?:0|[1-9][0-9]*)$/.test(value)) throw new FramingError(`${name} is no decimal number: ${JSON.stringify(value.slice(0, 60))}`);
+  return Number(value);
 }

@@ -1,7 +1,9 @@
 /**
  * To JSON without silent loss of code: what JSON cannot carry is refused with its path.
- * `undefined`, NaN and Infinity become null, a Date its ISO string, a Buffer `{ type: 'Buffer' }`: JSON's own rules.
+ * `undefined`, NaN and Infinity become null, a Date its ISO string, a Buffer `{ type: 'Buffer' }`: JSON's own rules. Where the other side
+ * takes them, bytes travel beside the text.
  */
+import { detach, isBytes, NO_ATTACHMENTS, textOf, type Attachment, type Text } from './attachments.ts';
 
 export class NotJson extends Error {
   readonly path: string;
@@ -18,11 +20,14 @@ const MAX_DEPTH = 10_000;
 export const MAX_MEMBERS = 2 ** 18;
 const MAX_PRINTED_DEPTH = 100;
 
+/** So much is looked at before it is JSON: bytes are best found before they are made a list of numbers. */
+const FIRST_LOOK = 4_096;
+
 /**
- * `root` names the value in the path of an error. Throws `NotJson` for BigInt, function, symbol, cycle, too deep a nesting, too large an
- * object, a getter that throws.
+ * `root` names the value in the path of an error. With `found`, bytes go there instead of into the text, where `path` leads to the value.
+ * Throws `NotJson` for BigInt, function, symbol, cycle, too deep a nesting, too large an object, a getter that throws.
  */
-export function toJson(value: unknown, root: string): string {
+export function toJson(value: unknown, root: string, found: Attachment[] | null = null, path: readonly (string | number)[] = []): string {
   switch (typeof value) {
     case 'string':
     case 'number':
@@ -34,8 +39,15 @@ export function toJson(value: unknown, root: string): string {
   }
   let text: string | undefined;
   try {
-    text = JSON.stringify(value);
-    if (isSuspect(value)) refuse(value, root);
+    let seen = look(value, found !== null, FIRST_LOOK);
+    if (seen === 'more') {
+      // JSON finds the cycles, in which a look would go on for ever.
+      text = JSON.stringify(value);
+      seen = look(value, found !== null, Infinity);
+    }
+    if (seen === 'bytes') return toJson(detach(value, path, found!), root);
+    if (seen === 'suspect') refuse(value, root);
+    text ??= JSON.stringify(value);
   } catch (error) {
     if (error instanceof NotJson) throw error;
     // The walk finds the place; where it finds none (a throwing getter or toJSON), the error itself is the reason.
@@ -45,37 +57,62 @@ export function toJson(value: unknown, root: string): string {
   return text ?? 'null';
 }
 
-/** The arguments of a call, as the text of a JSON array. */
-export function argsToJson(args: readonly unknown[]): string {
-  if (!Array.isArray(args)) throw new NotJson('arguments', 'they are no array');
-  if (args.length === 0) return '[]';
-  if (args.length === 1) return `[${toJson(args[0], 'arguments[0]')}]`;
-  return `[${args.map((arg, index) => toJson(arg, `arguments[${index}]`)).join(',')}]`;
+/** What a call or its result is made of on the wire. */
+export interface Payload {
+  readonly json: Text;
+  readonly attachments: readonly Attachment[];
 }
 
+const NO_ARGUMENTS: Payload = { json: '[]', attachments: NO_ATTACHMENTS };
+
+/** The arguments of a call, as the text of a JSON array, and the bytes in them. */
+export function argsToJson(args: readonly unknown[]): Payload {
+  if (!Array.isArray(args)) throw new NotJson('arguments', 'they are no array');
+  if (args.length === 0) return NO_ARGUMENTS;
+  if (args.length === 1 && typeof args[0] !== 'object')
+    return { json: textOf(toJson(args[0], 'arguments[0]'), '[', ']'), attachments: NO_ATTACHMENTS };
+  const attachments: Attachment[] = [];
+  const texts = args.map((arg, index) => toJson(arg, `arguments[${index}]`, attachments, ['params', index]));
+  return { json: textOf(texts.length === 1 ? texts[0]! : texts.join(','), '[', ']'), attachments };
+}
+
+type Seen = 'well' | 'suspect' | 'bytes' | 'more';
+
 /**
- * Whether JSON may have left something out in silence, or gone further than we do: some versions of V8 write any depth. Finds no place
- * and keeps no path, so that what is well, which is nearly all, costs a fraction of its JSON; `refuse` has the last word.
+ * Whether JSON may leave something out in silence, or go further than we do: some versions of V8 write any depth. Finds no place
+ * and keeps no path, so that what is well, which is nearly all, costs a fraction of its JSON; `refuse` has the last word. `bytes` may
+ * come first: what else there is is found when they are taken out. `more`: after so many values it was not done.
  */
-function isSuspect(value: unknown): boolean {
+function look(value: unknown, forBytes: boolean, most: number): Seen {
   let below: object[] = [];
+  let bytes = false;
   const isCode = (item: unknown): boolean => {
-    if (typeof item === 'object' && item !== null) below.push(item);
+    if (typeof item === 'object' && item !== null) {
+      if (!ArrayBuffer.isView(item)) below.push(item);
+      else if (forBytes && isBytes(item)) bytes = true;
+    }
     return typeof item === 'function' || typeof item === 'symbol';
   };
-  if (isCode(value)) return true;
+  if (isCode(value)) return 'suspect';
+  let looked = 0;
   for (let depth = 0; below.length > 0; depth++) {
-    if (depth > MAX_DEPTH) return true;
+    if (depth > MAX_DEPTH) return 'suspect';
     const level = below;
     below = [];
     for (const next of level) {
-      if (Array.isArray(next)) for (let i = 0; i < next.length; i++) if (isCode(next[i])) return true;
-      if (Array.isArray(next) || typeof (next as { toJSON?: unknown }).toJSON === 'function' || ArrayBuffer.isView(next)) continue;
+      if (bytes) return 'bytes';
+      if (looked > most) return 'more';
+      if (Array.isArray(next)) {
+        looked += next.length;
+        for (let i = 0; i < next.length; i++) if (isCode(next[i])) return 'suspect';
+      }
+      if (Array.isArray(next) || typeof (next as { toJSON?: unknown }).toJSON === 'function') continue;
       let members = 0;
-      for (const key in next) if (isCode((next as Record<string, unknown>)[key]) || ++members > MAX_MEMBERS) return true;
+      for (const key in next) if (isCode((next as Record<string, unknown>)[key]) || ++members > MAX_MEMBERS) return 'suspect';
+      looked += members;
     }
   }
-  return false;
+  return bytes ? 'bytes' : 'well';
 }
 
 /** Something to look at; or, once all that is in it was looked at, to forget. */
@@ -93,7 +130,7 @@ function refuse(value: unknown, root: string): void {
       }
       const { value: item, path, depth } = step;
       if (typeof item === 'bigint' || typeof item === 'function' || typeof item === 'symbol') throw new NotJson(path, `a ${typeof item}`);
-      if (typeof item !== 'object' || item === null || 'toJSON' in item) continue;
+      if (typeof item !== 'object' || item === null || 'toJSON' in item || ArrayBuffer.isView(item)) continue;
       if (depth > MAX_DEPTH) throw new NotJson(root, `nested more than ${MAX_DEPTH} levels deep`);
       if (above.has(item)) throw new NotJson(path, 'a cycle');
       above.add(item);

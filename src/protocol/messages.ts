@@ -18,6 +18,9 @@ export const EXIT_FATAL = 125;
 /** Ids of calls count up from here, ids of control requests from 0, so the two never meet. */
 export const FIRST_CALL_ID = 2 ** 30;
 
+/** What a side says when it takes bytes beside the JSON of calls and their results. */
+export const ATTACHMENTS = 'attachments';
+
 export const MAX_METHODS = 1_000;
 export const MAX_METHOD_NAME = 200;
 
@@ -56,6 +59,8 @@ export interface InitializeParams {
   initArgs: unknown[];
   options: Record<string, unknown>;
   limits: { maxMessageBytes: number };
+  /** Ways to send a value, beyond JSON, that whoever says so can read. */
+  encodings?: string[];
   /** What the version before answered to `$/quiesce`, where that was asked. */
   state?: unknown;
 }
@@ -76,6 +81,8 @@ export interface InitializeResult {
   pid: number;
   /** Such as `node 22.14.0` or `python 3.11.2`. */
   runtime: string;
+  /** As in the parameters. */
+  encodings?: string[];
   /** When given it must agree with what was asked for. */
   plugin?: { name: string; version: string };
 }

@@ -18,7 +18,7 @@ interface Job {
 const jobs: Job[] = [];
 let isScheduled = false;
 
-/** `bytes` must stay as they are until then. The returned function gives up. */
+/** `bytes` are its own from now on. The returned function gives up. */
 export function parseInSlices(bytes: Buffer, done: (parsed: Parsed) => void): () => void {
   const job = { json: new SlicedJson(bytes), done };
   jobs.push(job);

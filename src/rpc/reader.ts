@@ -9,6 +9,7 @@
  */
 import type { Readable } from 'node:stream';
 import { AbstractMessageReader, type DataCallback, type Disposable, type Message } from 'vscode-jsonrpc/node';
+import { attach } from '../protocol/attachments.ts';
 import { FrameDecoder, type FramingError } from '../protocol/framing.ts';
 import { parseInSlices, type Parsed } from '../protocol/slices.ts';
 
@@ -21,6 +22,18 @@ export interface ReaderOptions {
   onStrayLine?(line: string): void;
 }
 
+/** A frame as it was read; or how the stream went wrong; null is its end. */
+type Next = string | Buffer | Attached | FramingError | null;
+
+class Attached {
+  readonly json: string | Buffer;
+  readonly blob: Buffer;
+  constructor(json: string | Buffer, blob: Buffer) {
+    this.json = json;
+    this.blob = blob;
+  }
+}
+
 export class FrameReader extends AbstractMessageReader {
   readonly #stream: Readable;
   readonly #options: ReaderOptions;
@@ -29,8 +42,8 @@ export class FrameReader extends AbstractMessageReader {
   #stall: NodeJS.Timeout | null = null;
   /** Ends the parsing that is under way, if any is. */
   #giveUp: (() => void) | null = null;
-  /** What came in the same read, behind the frame that is being parsed; null is the end. No more than that, for nothing is read meanwhile. */
-  #behind: (string | Buffer | FramingError | null)[] = [];
+  /** What came in the same read, behind the frame that is being parsed. No more than that, for nothing is read meanwhile. */
+  #behind: Next[] = [];
   #onDelivered: (() => void)[] = [];
   #dead = false;
   #isClosed = false;
@@ -44,6 +57,7 @@ export class FrameReader extends AbstractMessageReader {
       maxMessageBytes: options.maxMessageBytes,
       onFrame: (json) => this.#take(json),
       onLargeFrame: (body) => this.#take(body),
+      onAttached: (json, blob) => this.#take(new Attached(json, blob)),
       ...(options.onStrayLine && { onStrayLine: options.onStrayLine }),
     });
   }
@@ -101,16 +115,18 @@ export class FrameReader extends AbstractMessageReader {
     else this.#stall.refresh();
   }
 
-  #take(next: string | Buffer | FramingError | null): void {
+  #take(next: Next): void {
     if (this.#giveUp !== null) this.#behind.push(next);
     else if (next === null) this.#closed();
     else if (this.#dead) return;
-    else if (typeof next === 'string') this.#frame(next);
-    else if (Buffer.isBuffer(next)) this.#parse(next);
-    else this.#violated(next.message);
+    else if (typeof next === 'string') this.#frame(next, null);
+    else if (Buffer.isBuffer(next)) this.#parse(next, null);
+    else if (!(next instanceof Attached)) this.#violated(next.message);
+    else if (typeof next.json === 'string') this.#frame(next.json, next.blob);
+    else this.#parse(next.json, next.blob);
   }
 
-  #frame(json: string): void {
+  #frame(json: string, blob: Buffer | null): void {
     let message: unknown;
     try {
       message = JSON.parse(json);
@@ -118,20 +134,20 @@ export class FrameReader extends AbstractMessageReader {
       this.#violated(noJson((error as Error).message));
       return;
     }
-    this.#message(message, json.length);
+    this.#message(message, json.length, blob);
   }
 
   /** Keeps 4. */
-  #parse(body: Buffer): void {
+  #parse(body: Buffer, blob: Buffer | null): void {
     this.#quiet();
     this.#stream.pause();
-    this.#giveUp = parseInSlices(body, (parsed) => this.#parsed(parsed, body.length));
+    this.#giveUp = parseInSlices(body, (parsed) => this.#parsed(parsed, body.length, blob));
   }
 
-  #parsed(parsed: Parsed, bytes: number): void {
+  #parsed(parsed: Parsed, bytes: number, blob: Buffer | null): void {
     this.#giveUp = null;
     this.#readAt = performance.now();
-    if (parsed.kind === 'value') this.#message(parsed.value, bytes);
+    if (parsed.kind === 'value') this.#message(parsed.value, bytes, blob);
     else this.#violated(noJson(parsed.reason));
     for (const next of this.#behind.splice(0)) this.#take(next);
     if (this.#dead || this.#giveUp !== null) return;
@@ -140,8 +156,10 @@ export class FrameReader extends AbstractMessageReader {
     this.#stream.resume();
   }
 
-  #message(message: unknown, bytes: number): void {
-    if (typeof message !== 'object' || message === null || Array.isArray(message)) this.#violated('a frame is not a JSON-RPC message');
+  #message(message: unknown, bytes: number, blob: Buffer | null): void {
+    const fault = blob === null ? null : attach(message, blob, 'result');
+    if (fault !== null) this.#violated(fault);
+    else if (typeof message !== 'object' || message === null || Array.isArray(message)) this.#violated('a frame is not a JSON-RPC message');
     else if (!this.#options.route(message as Record<string, unknown>, bytes)) this.#deliver(message as unknown as Message);
   }
 

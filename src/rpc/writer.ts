@@ -13,6 +13,8 @@ import { frame } from '../protocol/framing.ts';
 export interface Outgoing {
   /** The frame's text; null when it was withdrawn. */
   readonly frame: string | null;
+  /** What goes behind it. */
+  readonly behind?: readonly Buffer[];
   /** It is handed to the pipe: from now on, on the monotonic clock, the child may have it. */
   sent(now: number): void;
 }
@@ -62,21 +64,41 @@ export class FrameWriter extends AbstractMessageWriter implements MessageWriter 
     if (this.#full || !writable) return;
     let batch = '';
     let taken = 0;
+    let written = 0;
     const now = performance.now();
     for (const item of this.#waiting) {
-      if (batch.length > MAX_WRITE_CHARS) break;
+      if (batch.length + written > MAX_WRITE_CHARS) break;
       taken++;
       if (item.frame === null) continue;
       batch += item.frame;
+      const { behind } = item;
+      if (behind !== undefined && behind.length > 0) {
+        if (written === 0) this.#stream.cork();
+        written += batch.length;
+        this.#text(batch);
+        batch = '';
+        for (const bytes of behind) {
+          written += bytes.length;
+          this.#full = !this.#stream.write(bytes);
+        }
+      }
       item.sent(now);
     }
     if (taken === this.#waiting.length) this.#waiting = [];
     else this.#waiting.splice(0, taken);
-    // Text of one byte a character, which most of it is, is copied; other text is transcoded.
-    if (batch !== '') this.#full = !this.#stream.write(batch, Buffer.byteLength(batch) === batch.length ? 'latin1' : 'utf8');
+    this.#text(batch);
+    if (written > 0) {
+      this.#stream.uncork();
+      this.#full = this.#stream.writableNeedDrain;
+    }
     if (this.#waiting.length > 0 && !this.#full && !this.#scheduled) {
       this.#scheduled = true;
       setImmediate(this.#flush);
     }
+  }
+
+  #text(text: string): void {
+    // Text of one byte a character, which most of it is, is copied; other text is transcoded.
+    if (text !== '') this.#full = !this.#stream.write(text, Buffer.byteLength(text) === text.length ? 'latin1' : 'utf8');
   }
 }

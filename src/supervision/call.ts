@@ -7,9 +7,11 @@
  */
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { CallCancelledError, CallTimeoutError, type ChameleonError, type ErrorSubject } from '../errors.ts';
+import { CallCancelledError, CallTimeoutError, PayloadTooLargeError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { CallObserver } from '../events.ts';
-import { frame } from '../protocol/framing.ts';
+import { attachmentsMember, bytesOf, inline, NO_ATTACHMENTS, payloadBytes, textBytes } from '../protocol/attachments.ts';
+import { framed } from '../protocol/framing.ts';
+import type { Payload } from '../protocol/json.ts';
 import type { WireError } from '../protocol/messages.ts';
 import type { QueueItem } from '../resilience/queue.ts';
 import type { PendingCall } from '../rpc/channel.ts';
@@ -32,8 +34,8 @@ export interface CallRequest {
   /** The version range that was asked for; null for the active version. */
   range: string | null;
   method: string;
-  /** The arguments, as the text of a JSON array. */
-  params: string;
+  /** The arguments, as the text of a JSON array with the bytes in them. */
+  params: Payload;
   timeoutMs: number;
   /** Whom the call is for. */
   key: string | undefined;
@@ -41,6 +43,10 @@ export interface CallRequest {
   traceparent: string | undefined;
   observer: CallObserver | null;
 }
+
+/** What a frame adds to the arguments: enough for the longest method name. */
+const ENVELOPE_BYTES = 512;
+const NOTHING: readonly Buffer[] = [];
 
 export class Call implements QueueItem, PendingCall {
   readonly id: number;
@@ -59,6 +65,7 @@ export class Call implements QueueItem, PendingCall {
   /** Whom it was given to. */
   carrier: Carrier | null = null;
   frame: string | null = null;
+  behind: readonly Buffer[] = NOTHING;
   sentAt: number | null = null;
   settled = false;
   /** It was sent to another version after it had failed on one. */
@@ -79,8 +86,9 @@ export class Call implements QueueItem, PendingCall {
     this.id = request.id;
     this.method = request.method;
     this.range = request.range;
+    const { json, attachments } = request.params;
+    this.bytes = payloadBytes(json, attachments);
     this.key = request.key;
-    this.bytes = Buffer.byteLength(request.params);
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -103,7 +111,10 @@ export class Call implements QueueItem, PendingCall {
 
   /** Method and arguments, as one short text. */
   get digest(): string {
-    return `${this.method} ${createHash('sha256').update(this.#request.params).digest('hex').slice(0, 16)}`;
+    const { json, attachments } = this.#request.params;
+    const hash = createHash('sha256').update(json).update(attachmentsMember(attachments));
+    for (const { bytes } of attachments) hash.update(bytes);
+    return `${this.method} ${hash.digest('hex').slice(0, 16)}`;
   }
 
   get timeoutMs(): number {
@@ -114,13 +125,35 @@ export class Call implements QueueItem, PendingCall {
     return this.sentAt !== null;
   }
 
-  /** Makes the frame of this attempt, with what is left of the deadline now. */
-  encode(now: number): void {
+  tooLarge(bytes: number, limit: number): PayloadTooLargeError | null {
+    return bytes + ENVELOPE_BYTES > limit ? new PayloadTooLargeError(this.subject, 'arguments', bytes, limit) : null;
+  }
+
+  /**
+   * Makes the frame of this attempt, with what is left of the deadline now. Returns the error where the arguments fit as bytes but not as
+   * the numbers that this child wants.
+   */
+  encode(now: number, takesAttachments: boolean, limit: number): PayloadTooLargeError | null {
     const { params, traceparent } = this.#request;
-    let text = `{"jsonrpc":"2.0","id":${this.id},"method":${JSON.stringify(this.method)},"params":${params},"deadlineMs":${Math.max(1, Math.ceil(this.deadlineAt - now))}`;
-    if (this.attempt > 1) text += `,"attempt":${this.attempt}`;
-    if (traceparent !== undefined) text += `,"traceparent":${JSON.stringify(traceparent)}`;
-    this.frame = frame(`${text}}`);
+    let { json, attachments } = params;
+    if (!takesAttachments && attachments.length > 0) {
+      // A byte takes two as a number, at least: what cannot fit is not even written down.
+      let refused = this.tooLarge(textBytes(json) + 2 * bytesOf(attachments), limit);
+      if (refused === null) {
+        json = inline(json, attachments, 1);
+        attachments = NO_ATTACHMENTS;
+        refused = this.tooLarge(textBytes(json), limit);
+      }
+      if (refused !== null) return refused;
+    }
+    let after = `${attachmentsMember(attachments)},"deadlineMs":${Math.max(1, Math.ceil(this.deadlineAt - now))}`;
+    if (this.attempt > 1) after += `,"attempt":${this.attempt}`;
+    if (traceparent !== undefined) after += `,"traceparent":${JSON.stringify(traceparent)}`;
+    const before = `{"jsonrpc":"2.0","id":${this.id},"method":${JSON.stringify(this.method)},"params":`;
+    const { text, behind } = framed(before, json, `${after}}`, attachments);
+    this.frame = text;
+    this.behind = behind;
+    return null;
   }
 
   start(release: () => void): void {
@@ -131,6 +164,7 @@ export class Call implements QueueItem, PendingCall {
   sent(now = performance.now()): void {
     this.sentAt = now;
     this.frame = '';
+    this.behind = NOTHING;
     this.place?.sent(this);
   }
 

@@ -7,15 +7,7 @@
  * 3. A call that was never sent is not lost with its instance: it waits again, before all others.
  * 4. When the circuit opens, what waits is not sent to the plugin that it protects.
  */
-import {
-  CircuitOpenError,
-  MethodNotFoundError,
-  PayloadTooLargeError,
-  PluginCrashedError,
-  ProtocolError,
-  QueueFullError,
-  type ChameleonError,
-} from '../errors.ts';
+import { CircuitOpenError, MethodNotFoundError, PluginCrashedError, ProtocolError, QueueFullError, type ChameleonError } from '../errors.ts';
 import type { InstanceEnd } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { WireError } from '../protocol/messages.ts';
@@ -42,8 +34,6 @@ export interface DispatcherOptions {
   onReturned(call: Call): void;
 }
 
-/** What a frame adds to the arguments: enough for the longest method name. */
-const ENVELOPE_BYTES = 512;
 /** Weight of the newest call in the mean that `retryAfterMs` is estimated from. */
 const MEAN_WEIGHT = 0.1;
 const MIN_RETRY_AFTER_MS = 10;
@@ -107,11 +97,9 @@ export class Dispatcher implements Place {
 
   submit(call: Call, now: number): void {
     this.#lastCallAt = now;
-    const limit = this.#setup.options.maxMessageBytes;
     if (this.#methods !== null && !this.#methods.has(call.method)) return call.fail(this.#noSuchMethod(call));
-    if (call.bytes + ENVELOPE_BYTES > limit) return call.fail(new PayloadTooLargeError(call.subject, 'arguments', call.bytes, limit));
-    const poisoned = this.poison.refusal(call);
-    if (poisoned !== null) return call.fail(poisoned);
+    const refused = call.tooLarge(call.bytes, this.#setup.options.maxMessageBytes) ?? this.poison.refusal(call);
+    if (refused !== null) return call.fail(refused);
     call.generation = this.breaker.admit(now);
     if (call.generation < 0) {
       const { state } = this.breaker.status(now);
@@ -198,14 +186,15 @@ export class Dispatcher implements Place {
       return this.#queue.requeue(call);
     }
     // It waited, and meanwhile it was learned that it cannot be made.
-    const refusal = this.#methods.has(call.method) ? this.poison.refusal(call) : this.#noSuchMethod(call);
+    const refusal = this.#methods.has(call.method)
+      ? (this.poison.refusal(call) ?? call.encode(performance.now(), instance.takesAttachments, this.#setup.options.maxMessageBytes))
+      : this.#noSuchMethod(call);
     if (refusal !== null) {
       this.#tell(call, 'ignored', 0);
       call.leave();
       return call.fail(refusal);
     }
     call.carrier = carrier;
-    call.encode(performance.now());
     instance.call(call);
     if (++carrier.begun === this.#setup.options.maxCalls) carrier.onSpent();
   }

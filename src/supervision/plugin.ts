@@ -10,6 +10,7 @@ import type { Release } from '../catalog/release.ts';
 import { CallCancelledError, PluginUnavailableError, SupervisorClosedError, VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
+import type { Payload } from '../protocol/json.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
 import type { CallOptions, PluginState, PluginStatus } from '../types.ts';
 import { Call } from './call.ts';
@@ -82,7 +83,7 @@ export class Plugin implements RolloutHost {
   }
 
   /** `nextId` makes the ids of calls: of this one, and of a copy of it. */
-  call(nextId: () => number, range: string | null, method: string, params: string, options: CallOptions): Promise<unknown> {
+  call(nextId: () => number, range: string | null, method: string, params: Payload, options: CallOptions): Promise<unknown> {
     const deployment = this.fleet.choose(range, options.key);
     if (deployment === null && !(range !== null && this.#options.onDemand)) this.route(range);
     const { signal } = options;
@@ -245,7 +246,7 @@ export class Plugin implements RolloutHost {
     to: Deployment | null,
     range: string | null,
     method: string,
-    params: string,
+    params: Payload,
     options: CallOptions,
     observer = this.#setup.observer,
   ): Call {

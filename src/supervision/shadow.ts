@@ -3,6 +3,7 @@
  * answers that differ are kept to be looked at.
  */
 import type { ShadowOptions, ShadowReport } from '../types.ts';
+import { bytesOf, detach, type Attachment } from '../protocol/attachments.ts';
 import { Share } from '../resilience/share.ts';
 import { sameJson } from '../util/same-json.ts';
 import type { Call } from './call.ts';
@@ -46,7 +47,10 @@ export class Shadow {
 
 function sample(value: unknown): string {
   try {
-    return JSON.stringify(value).slice(0, SAMPLE_LENGTH);
+    // Bytes as numbers would be many times what is kept of them.
+    const attachments: Attachment[] = [];
+    const text = JSON.stringify(detach(value, [], attachments)).slice(0, SAMPLE_LENGTH);
+    return attachments.length === 0 ? text : `${text} (with ${bytesOf(attachments)} bytes)`;
   } catch {
     return '(nests too deep to be shown)';
   }

@@ -64,6 +64,7 @@ const TYPED = {
       }),
       find: (name: string): Item | undefined => (name === '' ? undefined : { name }),
       grow(tree: Tree): Tree { return tree; },
+      shrink: (image: Uint8Array) => ({ image, sizes: [image.length] }),
       forget(): void {},
       'two words'(...names: string[]) { return names.length; },
     } });`,
@@ -73,7 +74,7 @@ describe('of TypeScript', () => {
   test('each method has its own types, written out as JSON carries them', { timeout: 60_000 }, async () => {
     const plugin = await built(TYPED);
     expect(plugin).toMatchObject({ compiler: expect.stringMatching(/^TypeScript \d/), untyped: [] });
-    expect(plugin.client).not.toMatch(/import|Money|Size\b/);
+    expect(plugin.client).not.toMatch(/import|Money|Size\b|ArrayBufferLike/);
     const fits = await check(
       plugin,
       `const sold = await client.price({ name: 'apple', tags: ['red'] }, 'small', 2);
@@ -83,8 +84,9 @@ describe('of TypeScript', () => {
        const found: { name: string; tags?: readonly string[] } | null = await client.find('x');
        const label: string = (await client.grow({ label: '', children: [] })).label;
        const count: number = await client['two words']('a', 'b');
+       const shrunk: Uint8Array = (await client.shrink(Buffer.from('x'))).image;
        const nothing: Promise<void> = client.forget();
-       void [cents, at, size, found, label, count, nothing];`,
+       void [cents, at, size, found, label, count, shrunk, nothing];`,
     );
     expect(fits).toEqual({ code: 0, stdout: '', stderr: '' });
   });

@@ -2,6 +2,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { CallTimeoutError, MethodNotFoundError } from '../../src/errors.ts';
 import type { CallObserver } from '../../src/events.ts';
+import { argsToJson } from '../../src/protocol/json.ts';
 import { Call, type CallRequest, type Place } from '../../src/supervision/call.ts';
 
 const request: CallRequest = {
@@ -9,7 +10,7 @@ const request: CallRequest = {
   plugin: 'hello',
   range: null,
   method: 'greet',
-  params: '["世界"]',
+  params: argsToJson(['世界']),
   timeoutMs: 60_000,
   key: undefined,
   signal: undefined,
@@ -34,7 +35,7 @@ function place() {
 
 /** What is written on the wire. */
 function message(call: Call): Record<string, unknown> {
-  call.encode(performance.now());
+  call.encode(performance.now(), true, 2 ** 20);
   const [head, body] = call.frame!.split('\r\n\r\n') as [string, string];
   expect(head).toBe(`Content-Length: ${Buffer.byteLength(body)}`);
   return JSON.parse(body) as Record<string, unknown>;
@@ -102,7 +103,7 @@ describe('its frame', () => {
     call.again();
     expect(message(call)).toMatchObject({ method: 'a"b', attempt: 2, traceparent: '00-"' });
     expect(seen.retried).toHaveBeenCalledWith('hello', '', 'a"b');
-    call.encode(call.deadlineAt + 10_000);
+    call.encode(call.deadlineAt + 10_000, true, 2 ** 20);
     expect(call.frame).toContain('"deadlineMs":1,');
     call.succeed(null);
   });

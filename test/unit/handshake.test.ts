@@ -27,6 +27,7 @@ test('a child is told its plugin, its options and the limits, and nothing else',
     initArgs: [1],
     options: { a: 1 },
     limits: { maxMessageBytes: 4096 },
+    encodings: ['attachments'],
   });
 });
 
@@ -61,11 +62,22 @@ describe('a greeting', () => {
     expect(JSON.stringify(greeting).length).toBeLessThan(300);
   });
 
+  test.each([
+    [['attachments'], true],
+    [['attachments', 'of tomorrow', 5], true],
+    [['json'], false],
+    ['attachments', false],
+    [null, false],
+  ])('that offers %j takes attachments: %j', (encodings, takesAttachments) => {
+    expect(readGreeting({ ...good, encodings }, release)).toMatchObject({ kind: 'accepted', takesAttachments });
+  });
+
   test('tells the runtime, and what the code declares goes before what package.json does', () => {
     const methods = { greet: { timeoutMs: 500 }, wave: { errorsAreFailures: false } };
     expect(readGreeting({ ...good, methods, plugin: { name: 'hello', version: '1.2.3' } }, release)).toEqual({
       kind: 'accepted',
       runtime: 'node 22.0.0',
+      takesAttachments: false,
       methods: new Map<string, object>([
         ['greet', { idempotent: true, timeoutMs: 500 }],
         ['wave', { errorsAreFailures: false }],

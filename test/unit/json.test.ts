@@ -96,9 +96,9 @@ describe('what JSON carries', () => {
   });
 
   test('arguments, as one array', () => {
-    expect(argsToJson([])).toBe('[]');
-    expect(argsToJson([undefined])).toBe('[null]');
-    expect(argsToJson([1, undefined, { a: 1 }])).toBe('[1,null,{"a":1}]');
+    expect(argsToJson([]).json).toBe('[]');
+    expect(argsToJson([undefined]).json).toBe('[null]');
+    expect(argsToJson([1, undefined, { a: 1 }]).json).toBe('[1,null,{"a":1}]');
   });
 
   // F56

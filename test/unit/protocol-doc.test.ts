@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { attach } from '../../src/protocol/attachments.ts';
 import { FrameDecoder, MAX_HEADER_BYTES } from '../../src/protocol/framing.ts';
 import {
+  ATTACHMENTS,
   CHANNEL_FD,
   Control,
   ErrorCode,
@@ -17,10 +19,11 @@ import {
 const text = readFileSync(resolve(import.meta.dirname, '../../docs/protocol.md'), 'utf8');
 const blocks = (language: string): string[] =>
   [...text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)\n\`\`\`$`, 'gm'))].map(([, block]) => block!);
-const frames = blocks('http').map((block) => {
+const parted = (block: string): { header: string; body: string } => {
   const gap = block.indexOf('\n\n');
   return { header: block.slice(0, gap).replaceAll('\n', '\r\n'), body: block.slice(gap + 2) };
-});
+};
+const frames = blocks('http').map(parted);
 
 test('there are examples', () => {
   expect(frames.length).toBeGreaterThan(12);
@@ -38,6 +41,21 @@ test.each(frames)('$body is a frame as it stands', ({ header, body }) => {
   if (message.error !== undefined) expect(Object.values(ErrorCode)).toContain(message.error.code);
 });
 
+test.each(blocks('attachments').map(parted))('$body is a frame with its bytes', ({ header, body }) => {
+  const blob = body.slice(body.lastIndexOf('}') + 1);
+  let message: { params: unknown[] } | null = null;
+  const decoder = new FrameDecoder({
+    maxMessageBytes: 2 ** 24,
+    onFrame: () => expect.fail('it has no bytes'),
+    onAttached: (json, bytes) => {
+      message = JSON.parse(String(json)) as { params: unknown[] };
+      expect(attach(message, bytes, 'params')).toBeNull();
+    },
+  });
+  decoder.push(Buffer.from(`${header}\r\n\r\n${body}`));
+  expect(message!.params).toStrictEqual([Buffer.from(blob.slice(0, 6)), { watermark: new Uint8Array(Buffer.from(blob.slice(6))) }]);
+});
+
 test.each(blocks('json'))('%s is JSON', (block) => {
   expect(() => JSON.parse(block) as unknown).not.toThrow();
 });
@@ -51,7 +69,7 @@ describe('nothing is missing', () => {
     expect(text).toContain(`\n| −${-code} `);
   });
 
-  test.each([CHANNEL_FD, EXIT_FATAL, INSTANCE_MARKER, MAX_METHODS, MAX_METHOD_NAME, MAX_HEADER_BYTES])('%s is said', (fact) => {
+  test.each([CHANNEL_FD, EXIT_FATAL, INSTANCE_MARKER, MAX_METHODS, MAX_METHOD_NAME, MAX_HEADER_BYTES, ATTACHMENTS])('%s is said', (fact) => {
     expect(text).toMatch(new RegExp(`\\b${fact}\\b`));
   });
 });

@@ -31,3 +31,10 @@ test('looks at no more than it can afford', () => {
   const [one, other] = [long(1), long(2)];
   expect(sameJson(one, other)).toBe(true);
 });
+
+test('tells bytes apart, however many, and from what only looks like them', () => {
+  const large = (last: number): Uint8Array => new Uint8Array(2 ** 23).fill(last, -1);
+  expect(sameJson({ a: large(1) }, { a: Buffer.from(large(1)) })).toBe(true);
+  expect(sameJson({ a: large(1) }, { a: large(2) })).toBe(false);
+  expect(sameJson(new Uint8Array([1]), { '0': 1 })).toBe(false);
+});

@@ -9,7 +9,7 @@ const REFUSED = Symbol('refused');
 const PIECES = [1, 2, 3, 5, 8, 13, 64, undefined];
 
 function parse(bytes: Buffer, pieceBytes?: number): unknown {
-  const json = new SlicedJson(bytes, pieceBytes);
+  const json = new SlicedJson(Buffer.from(bytes), pieceBytes);
   try {
     while (!json.step());
   } catch (error) {
