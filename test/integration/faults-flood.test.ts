@@ -43,7 +43,7 @@ rounds(
     for (const error of await Promise.all(refused)) expect(error).toMatchObject({ code: 'ERR_QUEUE_FULL', limit: 'maxQueueBytes', retryable: true });
     expect(supervisor.status('worker').versions[0]!.queuedBytes).toBeLessThanOrEqual(32 * MiB);
     // Of what was refused some waits for the collector; were it kept, this would be as many MiB as there were calls.
-  if (calls === 1_000) expect(process.memoryUsage().rss - before).toBeLessThan(700 * MiB);
+    if (calls === 1_000) expect(process.memoryUsage().rss - before).toBeLessThan(700 * MiB);
     process.kill(pid!, 'SIGCONT');
     expect(new Set(await Promise.all(kept))).toEqual(new Set([pid]));
     expect(supervisor.status('worker')).toMatchObject({ pid, inFlight: 0, queued: 0 });
