@@ -22,6 +22,8 @@ export interface SoakOptions {
 }
 
 const SWEEP_MS = 250;
+/** Of a version that was replaced: at rest there is one of each. */
+const HOLD_MS = 500;
 const PROGRESS_MS = 10_000;
 /** Unless more is asked for. */
 const CALLS_PER_SECOND = 1_800;
@@ -47,7 +49,7 @@ export class Soak {
     const { root, seed, minutes, calls, faults: wanted } = this.#options;
     const targets = layOut(root);
     const plugins = Object.fromEntries(targets.map(({ name, options }) => [name, options]));
-    const supervisor = await this.#options.createSupervisor({ plugins, logger: silent() });
+    const supervisor = await this.#options.createSupervisor({ plugins, defaults: { rollout: { holdMs: HOLD_MS } }, logger: silent() });
     const stalls = new Stalls();
     const ledger = new Ledger(targets, this.#verdict, stalls);
     const caller = new Caller(supervisor, ledger, this.#verdict);

@@ -147,7 +147,7 @@ describe('when the channel is gone', () => {
     await using child = await started(source.entry, { env: { [INSTANCE_MARKER]: marker } });
     await child.call('start');
     const marked = () => processesMarked((value) => value === marker);
-    await vi.waitFor(async () => expect((await marked()).length).toBeGreaterThanOrEqual(4));
+    await vi.waitFor(async () => expect((await marked()).length).toBeGreaterThanOrEqual(4), { timeout: 10_000 });
     expect((await endOf(child)).ms).toBeLessThan(END_MS);
     await vi.waitFor(async () => expect(await marked()).toEqual([]), { timeout: 5_000 });
   });
