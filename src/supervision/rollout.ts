@@ -189,7 +189,7 @@ export class Rollout {
     if (steps.length > 0) this.#host.fleet.share = share;
     for (const { percent, forMs } of steps.length > 0 ? steps : [{ percent: 0, forMs: shadow!.forMs }]) {
       share.percent = percent;
-      await this.#orGiven(this.#pause(forMs));
+      await this.#pause(forMs);
     }
   }
 
@@ -292,7 +292,7 @@ export class Rollout {
     emit({ kind: 'rollout-phase', plugin, version: this.#to, from: this.#from?.release.version ?? null, phase });
   }
 
-  #orGiven<T>(work: T | Promise<T>): Promise<T> {
+  #orGiven<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.#given.promise]);
   }
 }

@@ -1,12 +1,10 @@
 /** `build` of a plugin with native dependencies: they stay outside, and can be installed again from what is packed. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { extract } from 'tar';
 import { describe, expect, test } from 'vitest';
 import type { BuildFailedError } from '../../src/build-errors.ts';
-import { buildPlugin, type BuildPluginOptions, type BuildResult } from '../../src/build/build.ts';
 import { installPlugin } from '../../src/install/api.ts';
-import { putProject } from '../helpers/author.ts';
+import { readJson, useBuilds } from '../helpers/builds.ts';
 import { rejection } from '../helpers/rejection.ts';
 import { examples, useSupervisors } from '../helpers/supervise.ts';
 
@@ -14,22 +12,7 @@ const supervise = useSupervisors();
 const { tempDir } = supervise;
 const manifest = { name: 'shop', version: '1.2.3', type: 'module', main: 'index.js' };
 
-async function build(dir: string, options: BuildPluginOptions = {}): Promise<BuildResult> {
-  return buildPlugin(dir, { file: join(await tempDir(), 'built.tgz'), ...options });
-}
-
-async function built(files: Record<string, string | object>, options?: BuildPluginOptions): Promise<BuildResult> {
-  return build(await putProject(await tempDir(), files), options);
-}
-
-/** Unpacks as an installation would, and resolves with the folder. */
-async function unpacked({ file }: BuildResult): Promise<string> {
-  const dir = await tempDir();
-  await extract({ file, cwd: dir, strip: 1 });
-  return dir;
-}
-
-const readJson = async (file: string): Promise<Record<string, unknown>> => JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+const { build, built, unpacked } = useBuilds(tempDir);
 
 describe('a native dependency', () => {
   test('stays outside, with the part of the lockfile that installs it', { timeout: 120_000 }, async () => {

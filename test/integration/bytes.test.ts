@@ -115,6 +115,7 @@ describe('a plugin of Node', () => {
 const text = readFileSync(resolve(import.meta.dirname, '../../docs/protocol.md'), 'utf8');
 const python = /^```python\n([^]*?)^```$/m.exec(text)![1]!;
 
+// The plugin of the document is in Python, which not every machine has.
 test.runIf(spawnSync('python3', ['--version']).status === 0)(
   'a plugin that does not offer it gets bytes as JSON has them, within the limit',
   async () => {

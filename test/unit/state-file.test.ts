@@ -95,6 +95,7 @@ describe('the lock', () => {
     await taken[0]!.release();
   });
 
+  // Elsewhere a process has no start time that can be read, so our own pid would seem to live.
   test.runIf(process.platform === 'linux')('that a dead process left is nobody’s, however many find it', async () => {
     // Our own pid with another start time: a process that was there before us.
     writeFileSync(path('supervisor.lock'), `${process.pid}-1-dead`);
