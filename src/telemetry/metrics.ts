@@ -4,30 +4,27 @@
  * 1. Names come from callers: a method that the plugin does not have is counted under one name, and so is whatever is over `MAX_METHODS`.
  * 2. Of each plugin the `MAX_VERSIONS` versions are kept whose first call came last.
  */
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { Telemetry } from '../events.ts';
-import type { Distribution, MethodMetrics, VersionMetrics } from '../types.ts';
+import type { MethodMetrics, VersionMetrics } from '../types.ts';
+import { Histogram } from './histogram.ts';
 
 const UNKNOWN_METHOD = '(unknown)';
 /** As many as a plugin may have. While it has not been ready, any name may be one. */
 const MAX_METHODS = 1_000;
 const MAX_VERSIONS = 20;
-/** Microseconds up to an hour, within 1 %: about 26 KiB each. */
-const RANGE = { lowest: 1, highest: 3_600_000_000, figures: 2 } as const;
-const MICROS = 1000;
 
 interface Tally {
   calls: number;
   succeeded: number;
   retries: number;
   failures: Map<string, number>;
-  waiting: RecordableHistogram;
-  running: RecordableHistogram;
+  waiting: Histogram;
+  running: Histogram;
 }
 
 interface VersionTally {
   methods: Map<string, Tally>;
-  waking: RecordableHistogram | null;
+  waking: Histogram | null;
 }
 
 export class Metrics implements Telemetry {
@@ -39,8 +36,8 @@ export class Metrics implements Telemetry {
     tally.calls++;
     if (code === null) tally.succeeded++;
     else tally.failures.set(code, (tally.failures.get(code) ?? 0) + 1);
-    record(tally.waiting, waitingMs);
-    if (runningMs >= 0) record(tally.running, runningMs);
+    tally.waiting.record(waitingMs);
+    if (runningMs >= 0) tally.running.record(runningMs);
   }
 
   retried(plugin: string, version: string, method: string): void {
@@ -57,12 +54,12 @@ export class Metrics implements Telemetry {
   }
 
   woken(plugin: string, version: string, ms: number): void {
-    record((this.#version(plugin, version).waking ??= createHistogram(RANGE)), ms);
+    (this.#version(plugin, version).waking ??= new Histogram()).record(ms);
   }
 
   wakes(plugin: string, version: string): Pick<VersionMetrics, 'wakes' | 'wakingMs'> {
-    const waking = this.#tallies.get(plugin)?.get(version)?.waking ?? null;
-    return { wakes: waking?.count ?? 0, wakingMs: waking === null ? { ...NONE } : distribution(waking) };
+    const waking = this.#tallies.get(plugin)?.get(version)?.waking ?? new Histogram();
+    return { wakes: waking.count, wakingMs: waking.distribution() };
   }
 
   reset(plugin?: string): void {
@@ -84,8 +81,6 @@ export class Metrics implements Telemetry {
   }
 }
 
-const NONE: Distribution = { min: 0, mean: 0, max: 0, p50: 0, p90: 0, p99: 0 };
-
 function entry<T>(map: Map<string, T>, key: string, make: () => T): T {
   let value = map.get(key);
   if (value === undefined) map.set(key, (value = make()));
@@ -97,14 +92,9 @@ const newTally = (): Tally => ({
   succeeded: 0,
   retries: 0,
   failures: new Map(),
-  waiting: createHistogram(RANGE),
-  running: createHistogram(RANGE),
+  waiting: new Histogram(),
+  running: new Histogram(),
 });
-
-/** A histogram takes whole numbers from its lowest to its highest, and throws for others. */
-function record(histogram: RecordableHistogram, ms: number): void {
-  histogram.record(Math.min(RANGE.highest, Math.max(RANGE.lowest, Math.round(ms * MICROS))));
-}
 
 function snapshot(tally: Tally): MethodMetrics {
   const { calls, succeeded, retries } = tally;
@@ -114,13 +104,7 @@ function snapshot(tally: Tally): MethodMetrics {
     failed: calls - succeeded,
     failuresByCode: Object.fromEntries(tally.failures),
     retries,
-    waitingMs: distribution(tally.waiting),
-    runningMs: distribution(tally.running),
+    waitingMs: tally.waiting.distribution(),
+    runningMs: tally.running.distribution(),
   };
-}
-
-function distribution(histogram: RecordableHistogram): Distribution {
-  if (histogram.count === 0) return { ...NONE };
-  const at = (percentile: number): number => histogram.percentile(percentile) / MICROS;
-  return { min: histogram.min / MICROS, mean: histogram.mean / MICROS, max: histogram.max / MICROS, p50: at(50), p90: at(90), p99: at(99) };
 }
