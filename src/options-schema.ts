@@ -111,6 +111,7 @@ const plugin = {
   version: range.optional(),
   pin: z.array(range, list).optional(),
   onDemand: flag,
+  lazy: flag,
   initArgs: z.array(z.unknown(), list).optional(),
   options: z.record(z.string(), z.unknown(), group).optional(),
   instances: whole(1, 1_000),

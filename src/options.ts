@@ -75,6 +75,7 @@ const pluginDefaults = {
   version: '*',
   pin: [] as string[],
   onDemand: false as boolean,
+  lazy: false as boolean,
   initArgs: [] as unknown[],
   options: {} as Record<string, unknown>,
   instances: 1,

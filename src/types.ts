@@ -53,6 +53,11 @@ export interface PluginOptions {
   pin?: string[];
   /** Start an installed version that does not run when a call asks for it. Default false. */
   onDemand?: boolean;
+  /**
+   * Start what the plugin folder holds of it for the first call, and not with the supervisor: until then it is `idle` and has no methods.
+   * A version that is loaded or reloaded is started all the same. Default false.
+   */
+  lazy?: boolean;
   /** Passed to the plugin's `init` as `initArgs`. Must survive JSON. */
   initArgs?: unknown[];
   /** Passed to the plugin's `init` as `options`. Must survive JSON. */

@@ -14,6 +14,8 @@ export interface DeploymentOptions {
   options: ResolvedPluginOptions;
   /** Give up when the first instance does not become ready. */
   once: boolean;
+  /** Start its children only for the first call. */
+  asleep: boolean;
   /** For its first children, seat by seat: what the version before handed over. */
   states?: readonly unknown[] | undefined;
   emit: Emit;
@@ -32,7 +34,7 @@ export type State =
   | { kind: 'starting' }
   | { kind: 'running' }
   | { kind: 'restarting' }
-  /** Its children were stopped since nobody called; the next call starts them. */
+  /** It has no children since nobody called; the next call starts them. */
   | { kind: 'idle' }
   | { kind: 'failed'; error: ChameleonError }
   | { kind: 'draining' }

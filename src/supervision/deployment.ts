@@ -67,7 +67,8 @@ export class Deployment {
     this.#idleness = new Idleness(setup.options.idleTimeoutMs, this.dispatcher, () => this.#onIdle());
     this.#seats = Array.from({ length: setup.options.instances }, (_, number) => this.#seat(number));
     this.#unseen = new Set(this.#seats);
-    for (const seat of this.#seats) seat.fill();
+    if (setup.asleep) this.#state = { kind: 'idle' };
+    else for (const seat of this.#seats) seat.fill();
   }
 
   get state(): DeploymentState {

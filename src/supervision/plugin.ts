@@ -118,16 +118,21 @@ export class Plugin implements RolloutHost {
     this.#previous = previous;
   }
 
-  /** The first version: it is kept running from now on, whether or not its first start succeeds. */
-  activate(release: Release): Promise<unknown> {
+  /** The first version: it is kept running from now on, whether or not its first start succeeds. Resolves when that was seen, if it is due. */
+  async activate(release: Release): Promise<void> {
     const deployment = this.#deploy(release, false);
     this.fleet.promote(deployment);
-    return deployment.ready.then(() => this.emit({ kind: 'plugin-activated', plugin: this.name, version: release.version, from: null }));
+    deployment.ready.then(
+      () => this.emit({ kind: 'plugin-activated', plugin: this.name, version: release.version, from: null }),
+      () => {},
+    );
+    if (!deployment.options.lazy) await deployment.ready;
   }
 
-  /** Keeps `release` running for calls that ask for its version. */
-  pin(release: Release): Promise<unknown> {
-    return this.#pinned(release).ready;
+  /** Keeps `release` running for calls that ask for its version. Resolves when it is ready, if that is due. */
+  async pin(release: Release): Promise<void> {
+    const { options, ready } = this.#pinned(release);
+    if (!options.lazy) await ready;
   }
 
   /** Whether those of these that are to run beside the active one do, and no others but those that calls asked for. */
@@ -229,6 +234,7 @@ export class Plugin implements RolloutHost {
       release,
       options,
       once,
+      asleep: options.lazy && !once,
       states,
       emit: this.emit,
       starts,
