@@ -5,6 +5,7 @@
  * 2. Control messages are seen between two calls, however many wait: no turn runs calls for longer than `TURN_MS` plus one call.
  * 3. While answers are not being read, no call is started.
  */
+import { IdTable } from '../src/protocol/id-table.ts';
 import { ErrorCode } from '../src/protocol/messages.ts';
 import type { CallMessage } from '../src/protocol/messages.ts';
 import type { PluginLog } from './api.ts';
@@ -24,7 +25,7 @@ type Incoming = Omit<CallMessage, 'params'> & { params?: unknown };
 export class Calls {
   readonly #channel: Channel;
   readonly #log: PluginLog;
-  readonly #running = new Map<number, Call>();
+  readonly #running = new IdTable<Call>();
   #waiting: Incoming[] = [];
   #methods: Methods | null = null;
   /** The supervisor takes bytes beside the JSON. */
@@ -86,7 +87,7 @@ export class Calls {
     try {
       const result: unknown = Reflect.apply(method, call, params);
       if (!isObject(result) || typeof (result as { then?: unknown }).then !== 'function') return this.#answer(call, result);
-      this.#running.set(id, call);
+      this.#running.add(call);
       Promise.resolve(result).then(
         (value) => this.#settle(call, value, false),
         (error: unknown) => this.#settle(call, error, true),

@@ -18,6 +18,8 @@ export interface QueueItem {
   readonly bytes: number;
   /** Whose it is, where callers have equal shares. */
   readonly key?: string | undefined;
+  /** The queue's own, while it waits or runs: kept here and not in a `Map`, for the reason that `IdTable` has. */
+  admission?: Admission<QueueItem> | null;
   /** Called once, when a slot is given. Call `release` when the work is over; twice is harmless. Does not throw. */
   start(release: () => void): void;
 }
@@ -50,8 +52,8 @@ export class CallQueue<T extends QueueItem> {
   readonly #slots: PQueue;
   readonly #fair: FairList<T> | null;
   readonly #list: WaitingList<Admission<T>> | FairList<T>;
-  /** Of each item that waits or runs. */
-  readonly #admissions = new Map<T, Admission<T>>();
+  /** Items that wait or run. */
+  #admitted = 0;
   #heldBytes = 0;
   /** Slots that were granted and have no item. */
   #free = 0;
@@ -68,7 +70,7 @@ export class CallQueue<T extends QueueItem> {
   }
 
   get running(): number {
-    return this.#admissions.size - this.#list.size;
+    return this.#admitted - this.#list.size;
   }
 
   get waiting(): number {
@@ -96,15 +98,15 @@ export class CallQueue<T extends QueueItem> {
 
   /** Puts an item that was started, and whose work never began, before all that wait. Of several, the newest comes first. */
   requeue(item: T): void {
-    const admission = this.#admissions.get(item);
+    const admission = this.#of(item);
     if (admission?.waiting) return;
-    if (admission !== undefined) this.#end(admission);
+    if (admission !== null) this.#end(admission);
     this.#admit(item, true);
   }
 
   /** Takes back an item that waits; false when it does not. */
   remove(item: T): boolean {
-    const admission = this.#admissions.get(item);
+    const admission = this.#of(item);
     if (!admission?.waiting) return false;
     this.#withdraw(admission);
     this.#settle();
@@ -113,8 +115,8 @@ export class CallQueue<T extends QueueItem> {
 
   /** The item's bytes have left our memory, though its work goes on. */
   sent(item: T): void {
-    const admission = this.#admissions.get(item);
-    if (admission !== undefined) this.#letGo(admission);
+    const admission = this.#of(item);
+    if (admission !== null) this.#letGo(admission);
   }
 
   /** Takes back the waiting items that `filter` selects, in their order. */
@@ -137,16 +139,23 @@ export class CallQueue<T extends QueueItem> {
 
   /** Resolves when nothing waits and nothing runs. */
   async onIdle(): Promise<void> {
-    if (this.#admissions.size === 0) return;
+    if (this.#admitted === 0) return;
     await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
   #admit(item: T, first: boolean): void {
-    const admission: Admission<T> = { item, waiting: false, running: false, heldBytes: item.bytes, before: null, after: null };
-    this.#admissions.set(item, admission);
+    const admission: Admission<T> = { item, by: this, waiting: false, running: false, heldBytes: item.bytes, before: null, after: null };
+    (item as QueueItem).admission = admission;
+    this.#admitted++;
     this.#hold(item.bytes);
     this.#list.place(admission, first);
     this.#serve();
+  }
+
+  /** Null when another queue has it, or none. */
+  #of(item: T): Admission<T> | null {
+    const admission = (item.admission ?? null) as Admission<T> | null;
+    return admission?.by === this ? admission : null;
   }
 
   /** Starts what waits, as far as there are slots. */
@@ -193,7 +202,8 @@ export class CallQueue<T extends QueueItem> {
 
   #forget(admission: Admission<T>): void {
     this.#letGo(admission);
-    this.#admissions.delete(admission.item);
+    this.#admitted--;
+    if (admission.item.admission === admission) admission.item.admission = null;
   }
 
   #letGo(admission: Admission<T>): void {
@@ -207,7 +217,7 @@ export class CallQueue<T extends QueueItem> {
   }
 
   #settle(): void {
-    if (this.#admissions.size > 0 || this.#idleWaiters.length === 0) return;
+    if (this.#admitted > 0 || this.#idleWaiters.length === 0) return;
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const resolve of waiters) resolve();

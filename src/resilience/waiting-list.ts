@@ -13,6 +13,8 @@ export interface Link<N> {
 /** One admission of one item, from being offered to being released. */
 export interface Admission<T> extends Link<Admission<T>> {
   readonly item: T;
+  /** The queue that admitted it. */
+  readonly by?: object;
   /** It has a slot; not before the start, not after the release. */
   running: boolean;
   heldBytes: number;

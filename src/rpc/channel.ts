@@ -9,6 +9,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { createMessageConnection, NullLogger, type MessageConnection } from 'vscode-jsonrpc/node';
 import { frame } from '../protocol/framing.ts';
+import { IdTable } from '../protocol/id-table.ts';
 import { isTooDeep } from '../protocol/json.ts';
 import { Control, ErrorCode, FIRST_CALL_ID, type LogParams, type WireError } from '../protocol/messages.ts';
 import { FrameReader } from './reader.ts';
@@ -58,7 +59,7 @@ export class Channel {
   readonly #reader: FrameReader;
   readonly #writer: FrameWriter;
   readonly #connection: MessageConnection;
-  readonly #calls = new Map<number, PendingCall>();
+  readonly #calls = new IdTable<PendingCall>();
   /** Ids of control requests under way. The connection counts its requests from 0, as this does. */
   readonly #control = new Set<number>();
   #nextControl = 0;
@@ -93,7 +94,7 @@ export class Channel {
 
   /** In the order in which they were made. */
   pendingCalls(): PendingCall[] {
-    return [...this.#calls.values()];
+    return this.#calls.values();
   }
 
   /** When the child was last heard of, on the monotonic clock. */
@@ -113,7 +114,7 @@ export class Channel {
   }
 
   call(call: PendingCall): void {
-    this.#calls.set(call.id, call);
+    this.#calls.add(call);
     this.#writer.send(call);
   }
 
@@ -168,8 +169,8 @@ export class Channel {
   }
 
   #answer(id: unknown, message: Record<string, unknown>, isLarge: boolean): void {
-    const call = typeof id === 'number' ? this.#calls.get(id) : undefined;
-    if (call === undefined || call.sentAt === null) {
+    const call = typeof id === 'number' ? this.#calls.get(id) : null;
+    if (call === null || call.sentAt === null) {
       this.#stray(`an answer to ${brief(id)}, which is not open`);
       return;
     }

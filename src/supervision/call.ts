@@ -62,6 +62,7 @@ export class Call implements QueueItem, PendingCall {
   /** The breaker's leave for this attempt; -1 once it was told how the attempt ended. */
   generation = -1;
   place: Place | null = null;
+  admission: QueueItem['admission'] = null;
   /** Whom it was given to. */
   carrier: Carrier | null = null;
   frame: string | null = null;
