@@ -3,7 +3,7 @@
 export interface Metric {
   id: string;
   title: string;
-  unit: 'calls/s' | 'µs' | 'ms' | 'bytes' | '×';
+  unit: 'calls/s' | 'µs' | 'ms' | 'bytes' | 'processes' | '×';
   /** Subjects that this metric is shown as a multiple of. */
   over: readonly string[];
 }
@@ -107,13 +107,20 @@ export const SUITES: readonly Suite[] = [
     amount: ({ plugins }) => plugins,
     subjects: {
       chameleon: 'chameleon-supervisor, a running plugin',
-      registered: 'chameleon-supervisor, one in the folder that is not started',
+      idle: 'chameleon-supervisor, one that ran, and was stopped since nobody called',
+      registered: 'chameleon-supervisor, a `lazy` one in the folder that was never called',
+      'in-use': 'chameleon-supervisor, 1,000 `lazy` ones in the folder, 40 called, 20 in use',
       fork: 'bare fork, idle',
+      'node-esm': 'bare Node, idle, an ES module',
     },
+    slow: ['idle', 'in-use', 'node-esm'],
     metrics: [
       { id: 'heapBytes', title: 'supervisor, heap per plugin', unit: 'bytes', over: [] },
       { id: 'rssBytes', title: 'supervisor, resident per plugin', unit: 'bytes', over: [] },
       { id: 'childBytes', title: 'child, private', unit: 'bytes', over: ['fork'] },
+      { id: 'overNodeBytes', title: 'child, more than bare Node', unit: 'bytes', over: [] },
+      { id: 'children', title: 'children', unit: 'processes', over: [] },
+      { id: 'wholeBytes', title: 'supervisor and children', unit: 'bytes', over: [] },
     ],
   },
   {
@@ -163,7 +170,7 @@ export const SUITES: readonly Suite[] = [
       'running-1': '1 running',
       'running-10': '10 running',
       'running-50': '50 running',
-      'registered-1000': '1 running of 1,000 in the folder',
+      'registered-1000': '1 running of 1,000 in the folder, the others `lazy`',
     },
     slow: ['running-50', 'registered-1000'],
     metrics: [
@@ -172,8 +179,21 @@ export const SUITES: readonly Suite[] = [
     ],
   },
   {
+    name: 'turns',
+    title: 'Many plugins, 100 calls in flight in one of them at a time',
+    driver: 'many.mjs',
+    nodeArgs: [],
+    amount: ({ phaseMs }) => phaseMs,
+    subjects: { 'turns-1': '1 running', 'turns-10': '10 running', 'turns-50': '50 running' },
+    slow: ['turns-50'],
+    metrics: [
+      { id: 'perSecond', title: 'throughput', unit: 'calls/s', over: ['turns-1'] },
+      { id: 'hostUs', title: 'processor time of the supervisor, a call', unit: 'µs', over: ['turns-1'] },
+    ],
+  },
+  {
     name: 'many-fork',
-    title: 'The same through bare fork',
+    title: '100 calls in flight among all of many bare forks',
     driver: 'many.mjs',
     nodeArgs: [],
     amount: ({ phaseMs }) => phaseMs,
@@ -182,6 +202,19 @@ export const SUITES: readonly Suite[] = [
     metrics: [
       { id: 'perSecond', title: 'throughput', unit: 'calls/s', over: ['fork-1'] },
       { id: 'hostUs', title: 'processor time of the parent, a call', unit: 'µs', over: ['fork-1'] },
+    ],
+  },
+  {
+    name: 'turns-fork',
+    title: '100 calls in flight in one of many bare forks at a time',
+    driver: 'many.mjs',
+    nodeArgs: [],
+    amount: ({ phaseMs }) => phaseMs,
+    subjects: { 'forkturns-1': '1 child', 'forkturns-10': '10 children', 'forkturns-50': '50 children' },
+    slow: ['forkturns-1', 'forkturns-10', 'forkturns-50'],
+    metrics: [
+      { id: 'perSecond', title: 'throughput', unit: 'calls/s', over: ['forkturns-1'] },
+      { id: 'hostUs', title: 'processor time of the parent, a call', unit: 'µs', over: ['forkturns-1'] },
     ],
   },
 ];
@@ -207,12 +240,19 @@ export const TARGETS: readonly Target[] = [
   { suite: 'start', metric: 'ms', subject: 'chameleon-esm', over: 'node-e-0', atMost: 1.3 },
   { suite: 'start', metric: 'ms', subject: 'chameleon-20', over: 'node-e-0', atMost: 1.3 },
   { suite: 'memory', metric: 'heapBytes', subject: 'chameleon', over: null, atMost: 100 * 1024 },
+  { suite: 'memory', metric: 'heapBytes', subject: 'idle', over: null, atMost: 100 * 1024 },
   { suite: 'memory', metric: 'heapBytes', subject: 'registered', over: null, atMost: 100 * 1024 },
+  { suite: 'memory', metric: 'overNodeBytes', subject: 'chameleon', over: null, atMost: 2 ** 21 },
+  { suite: 'memory', metric: 'children', subject: 'in-use', over: null, atMost: 20 },
   { suite: 'pressure', metric: 'share', subject: 'x10', over: null, atLeast: 0.9 },
   { suite: 'neighbour', metric: 'p99Us', subject: 'slots-full', over: 'alone', atMost: 2 },
   { suite: 'neighbour', metric: 'p99Us', subject: 'loop-full', over: 'alone', atMost: 2 },
   { suite: 'many', metric: 'perSecond', subject: 'running-10', over: 'running-1', atLeast: FLAT },
   { suite: 'many', metric: 'perSecond', subject: 'running-50', over: 'running-1', atLeast: FLAT },
   { suite: 'many', metric: 'perSecond', subject: 'registered-1000', over: 'running-1', atLeast: FLAT },
+  { suite: 'turns', metric: 'hostUs', subject: 'turns-10', over: 'turns-1', atMost: 1.15 },
+  { suite: 'turns', metric: 'hostUs', subject: 'turns-50', over: 'turns-1', atMost: 1.15 },
+  { suite: 'turns', metric: 'perSecond', subject: 'turns-10', over: 'turns-1', atLeast: FLAT },
+  { suite: 'turns', metric: 'perSecond', subject: 'turns-50', over: 'turns-1', atLeast: FLAT },
   ...PAYLOADS.map(({ id, over }): Target => ({ suite: 'payloads', metric: id, subject: 'chameleon', over: over[0]!, atLeast: 0.9 })),
 ];

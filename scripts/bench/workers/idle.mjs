@@ -1,0 +1,3 @@
+setInterval(() => {}, 2 ** 30);
+
+export default { methods: { echo: (text) => text } };
