@@ -78,4 +78,4 @@ export class IdTable<T extends { readonly id: number }> {
   }
 }
 
-const free = <T>(bits: number): (T | null)[] => new Array<T | null>(2 ** bits).fill(null);
+const free = <T>(bits: number): (T | null)[] => Array.from({ length: 2 ** bits }, () => null);
