@@ -1,7 +1,8 @@
 /**
  * The sending end of a channel, as vscode-jsonrpc lets us supply it.
  *
- * 1. One write per turn of the event loop, of all that was sent in it, in order.
+ * 1. One write per turn of the event loop, of all that was sent in it, in order; of much, one for every `EARLY` of it, so that the child is
+ *    at the first while the last are still made.
  * 2. While the pipe is full nothing more is handed to it: what waits here was certainly never seen by the child.
  * 3. Errors of the pipe end the writer quietly; the child's exit says why.
  */
@@ -20,6 +21,8 @@ export interface Outgoing {
 }
 
 const MAX_WRITE_CHARS = 1 << 20;
+/** As many small calls take a multiple of what a write and the waking of a child take. */
+const EARLY = 32;
 
 export class FrameWriter extends AbstractMessageWriter implements MessageWriter {
   readonly #stream: Writable;
@@ -44,6 +47,7 @@ export class FrameWriter extends AbstractMessageWriter implements MessageWriter 
 
   send(item: Outgoing): void {
     this.#waiting.push(item);
+    if (this.#waiting.length >= EARLY && !this.#full) return this.#write();
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#flush);

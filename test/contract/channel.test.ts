@@ -253,7 +253,7 @@ describe.each(transports)('a channel over %s', (transport) => {
 
 test('what is sent in one turn leaves in one write, in order, and the next turn in another', async () => {
   await using peer = Connected.to('in memory');
-  const calls = Array.from({ length: 100 }, (_, i) => peer.call('echo', i));
+  const calls = Array.from({ length: 20 }, (_, i) => peer.call('echo', i));
   peer.channel.cancel(1);
   void peer.channel.request('$/ping').catch(() => {});
   expect(peer.writes).toEqual([]);
@@ -266,6 +266,15 @@ test('what is sent in one turn leaves in one write, in order, and the next turn 
   ]);
   await peer.ask('echo');
   expect(peer.writes).toHaveLength(2);
+});
+
+test('of much that is sent in one turn the first part leaves while the rest is still made, in order and never one by one', async () => {
+  await using peer = Connected.to('in memory');
+  const calls = Array.from({ length: 100 }, (_, i) => peer.call('echo', i));
+  expect(peer.writes.length).toBeGreaterThan(0);
+  await Promise.all(calls.map((call) => call.settled));
+  expect(peer.writes.length).toBeLessThanOrEqual(5);
+  expect(peer.writes.join('').match(/(?<="params":\[)\d+/g)).toEqual(calls.map((_, i) => String(i)));
 });
 
 test('a large batch is cut into writes of about a mebibyte, never through a frame', async () => {
