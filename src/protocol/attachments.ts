@@ -62,7 +62,8 @@ export function payloadBytes(json: Text, attachments: readonly Attachment[]): nu
 /** What of a message tells where they belong: a member that goes behind another one, or nothing. */
 export function attachmentsMember(attachments: readonly Attachment[]): string {
   if (attachments.length === 0) return '';
-  return `,"attachments":${JSON.stringify(attachments.map(({ path, type, bytes }) => ({ path, type, bytes: bytes.length })))}`;
+  const each = attachments.map(({ path, type, bytes }) => `{"path":${JSON.stringify(path)},"type":"${type}","bytes":${bytes.length}}`);
+  return `,"attachments":[${each.join(',')}]`;
 }
 
 /**
