@@ -115,7 +115,7 @@ export class Channel {
 
   call(call: PendingCall): void {
     this.#calls.add(call);
-    this.#writer.send(call);
+    this.#writer.send(call, this.#calls.size === 1);
   }
 
   /** Takes a call back that was not sent. False when it was: then only `cancel` is left. */

@@ -2,7 +2,8 @@
  * The sending end of a channel, as vscode-jsonrpc lets us supply it.
  *
  * 1. One write per turn of the event loop, of all that was sent in it, in order; of much, one for every `EARLY` of it, so that the child is
- *    at the first while the last are still made.
+ *    at the first while the last are still made. Where nothing is under way there is nothing to wait for: what is sent then leaves with
+ *    what else the running callback sends (Nagle's rule, RFC 896).
  * 2. While the pipe is full nothing more is handed to it: what waits here was certainly never seen by the child.
  * 3. Errors of the pipe end the writer quietly; the child's exit says why.
  */
@@ -45,12 +46,14 @@ export class FrameWriter extends AbstractMessageWriter implements MessageWriter 
     stream.once('close', () => this.fireClose());
   }
 
-  send(item: Outgoing): void {
+  /** `isFirst`: nothing else is under way. */
+  send(item: Outgoing, isFirst = false): void {
     this.#waiting.push(item);
     if (this.#waiting.length >= EARLY && !this.#full) return this.#write();
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(this.#flush);
+    if (isFirst) process.nextTick(this.#flush);
+    else setImmediate(this.#flush);
   }
 
   /** For the connection's own messages. */
