@@ -161,6 +161,19 @@ export const SUITES: readonly Suite[] = [
     ],
   },
   {
+    name: 'neighbour-fork',
+    title: 'A quiet bare fork beside a busy one',
+    driver: 'neighbour-fork.mjs',
+    nodeArgs: [],
+    amount: ({ loadMs }) => loadMs,
+    together: true,
+    subjects: { 'fork-alone': 'alone', 'fork-loop-full': 'beside one with 100 trivial calls in flight' },
+    metrics: [
+      { id: 'p50Us', title: 'p50', unit: 'µs', over: ['fork-alone'] },
+      { id: 'p99Us', title: 'p99', unit: 'µs', over: ['fork-alone'] },
+    ],
+  },
+  {
     name: 'many',
     title: 'Many plugins, 100 calls in flight among all of them',
     driver: 'many.mjs',
