@@ -2,17 +2,23 @@
  * The framed duplex to the supervisor. Owns the socket, batching and backpressure; knows nothing of JSON-RPC.
  *
  * 1. Frames that are sent within one turn of the event loop leave in one write.
- * 2. While the supervisor does not take what was written, nothing more is read from it.
+ * 2. While the supervisor does not take what was written, nothing more is read from it. What waits in the lane was not written.
  * 3. `onClosed` is called once, whatever ended the stream.
+ * 4. Of the lane no more than `AHEAD_BYTES` are ever before a frame that is not in it.
  */
 import { Socket } from 'node:net';
 import type { ConnectOpts, SocketConstructorOpts } from 'node:net';
 import { FrameDecoder, type Framed } from '../src/protocol/framing.ts';
+import { LARGE_BYTES, laneWindow, OutgoingLane } from '../src/protocol/lane.ts';
 import { native } from './natives.ts';
 
 const READ_BUFFER_BYTES = 65_536;
 /** Beyond this a batch is written at once, to keep memory and latency down. */
 const BATCH_CHARS = 262_144;
+/** So much of the lane is handed to the socket at once: more costs whoever comes behind it, less the lane. */
+const AHEAD_BYTES = 262_144;
+/** So many messages of the largest size may wait in the lane before it counts as full. */
+const MOST_MESSAGES = 2;
 /** The limit of the first frame, which tells the real one. */
 const FIRST_FRAME_BYTES = 2 ** 30;
 
@@ -21,6 +27,7 @@ export interface ChannelEvents {
   onFrame(json: string, blob?: Buffer): void;
   /** All frames of one read were handed over. */
   onRead(): void;
+  /** It is not full any more. */
   onDrain(): void;
   /** `fault` says what was wrong with the stream; null when it just ended. */
   onClosed(fault: string | null): void;
@@ -36,6 +43,11 @@ export class Channel {
   #closed = false;
   #batching = true;
   #corked = false;
+  /** Null where it was not agreed on. */
+  #lane: OutgoingLane | null = null;
+  /** What of the lane was handed to the socket and has not left it all. */
+  #ahead = 0;
+  #onEmpty: (() => void)[] = [];
 
   constructor(fd: number, events: ChannelEvents) {
     this.#events = events;
@@ -63,8 +75,10 @@ export class Channel {
     this.#socket.on('close', () => this.#close(null));
     this.#socket.on('error', () => this.#close(null));
     this.#socket.on('drain', () => {
+      if (!this.#blocked) return;
       this.#blocked = false;
       this.#socket.resume();
+      this.flush();
       events.onDrain();
     });
   }
@@ -77,14 +91,26 @@ export class Channel {
     this.#limits.maxMessageBytes = bytes;
   }
 
-  /** True while the supervisor does not take what was written. */
-  get blocked(): boolean {
-    return this.#blocked;
+  /** True while the supervisor does not take what was sent. */
+  get isFull(): boolean {
+    return this.#blocked || (this.#lane !== null && this.#lane.bytes > MOST_MESSAGES * this.maxMessageBytes);
   }
 
-  /** What was sent and has not left this process, in characters. */
+  /** From now on large answers go beside the others. */
+  openLane(): void {
+    this.#lane = new OutgoingLane(laneWindow(this.maxMessageBytes));
+  }
+
+  /** The supervisor has room for so much more in the lane. */
+  grant(bytes: unknown): void {
+    if (!Number.isSafeInteger(bytes) || (bytes as number) < 1) return;
+    this.#lane?.grant(bytes as number);
+    this.#schedule();
+  }
+
+  /** What was sent beside the lane and has not left this process, in characters. */
   get unsent(): number {
-    return this.#batch.length + this.#socket.writableLength;
+    return this.#batch.length + this.#socket.writableLength - this.#ahead;
   }
 
   send({ text, behind }: Framed): void {
@@ -92,18 +118,60 @@ export class Channel {
     this.#batch += text;
     if (behind.length > 0) this.#follow(behind);
     if (this.#batch.length > BATCH_CHARS || (this.#corked && this.unsent > BATCH_CHARS) || !this.#batching) return this.flush();
+    this.#schedule();
+  }
+
+  /** May come behind what is sent later, if it is large. */
+  answer(framed: Framed): void {
+    if (this.#lane === null || !this.#batching || sizeOf(framed) < LARGE_BYTES) return this.send(framed);
+    if (this.#closed) return;
+    this.#lane.add([Buffer.from(framed.text), ...framed.behind]);
+    this.#schedule();
+  }
+
+  #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     native.setImmediate(this.#onTurn);
   }
 
-  /** Holds the socket, so that all leaves in one write still. */
   #follow(behind: readonly Buffer[]): void {
-    if (!this.#corked) this.#socket.cork();
-    this.#corked = true;
+    this.#cork();
     this.#text();
     for (const bytes of behind) this.#socket.write(bytes);
   }
+
+  /** Holds the socket, so that all leaves in one write still. */
+  #cork(): void {
+    if (!this.#corked) this.#socket.cork();
+    this.#corked = true;
+  }
+
+  /** Writes what comes next in the lane, behind all that was sent before. */
+  #parts(most: number): void {
+    if (this.#lane?.hasNext !== true) return;
+    this.#cork();
+    this.#text();
+    let last: Buffer | null = null;
+    while (this.#ahead < most) {
+      const part = this.#lane.next();
+      if (part === null) break;
+      for (const piece of part) {
+        this.#ahead += piece.length;
+        if (last !== null) this.#socket.write(last);
+        last = piece;
+      }
+    }
+    this.#socket.write(last!, this.#onParts);
+  }
+
+  readonly #onParts = (): void => {
+    this.#ahead = 0;
+    if (this.#closed) return;
+    if (this.#lane!.bytes > 0) this.#schedule();
+    else for (const resolve of this.#onEmpty.splice(0)) resolve();
+    this.#events.onDrain();
+  };
 
   readonly #onTurn = (): void => this.flush();
 
@@ -115,17 +183,20 @@ export class Channel {
   /** There is no further turn of the event loop: from now on every frame is written at once. */
   stopBatching(): void {
     this.#batching = false;
+    if (!this.#closed) this.#parts(Infinity);
     this.flush();
   }
 
   flush(): void {
     this.#scheduled = false;
-    if ((this.#batch === '' && !this.#corked) || this.#closed) return;
+    if (this.#closed) return;
+    if (this.#ahead === 0 && !this.#blocked) this.#parts(AHEAD_BYTES);
+    if (this.#batch === '' && !this.#corked) return;
     this.#text();
     if (this.#corked) this.#socket.uncork();
     this.#corked = false;
     // The return value of write() is about what was given, not about what is left after the attempt it makes at once.
-    if (!this.#blocked && this.#socket.writableLength >= this.#socket.writableHighWaterMark) {
+    if (!this.#blocked && this.#socket.writableLength >= this.#socket.writableHighWaterMark + this.#ahead) {
       this.#blocked = true;
       this.#socket.pause();
     }
@@ -140,15 +211,25 @@ export class Channel {
   }
 
   /** Resolves when all that was sent has left this process. */
-  flushed(): Promise<void> {
+  async flushed(): Promise<void> {
     this.flush();
-    return this.#closed ? Promise.resolve() : new Promise((resolve) => this.#socket.write('', () => resolve()));
+    while (!this.#closed && this.#lane !== null && this.#lane.bytes + this.#ahead > 0)
+      await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
+    if (!this.#closed) await new Promise<void>((resolve) => this.#socket.write('', () => resolve()));
   }
 
   #close(fault: string | null): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#batch = '';
+    for (const resolve of this.#onEmpty.splice(0)) resolve();
     this.#events.onClosed(fault);
   }
+}
+
+/** About: of text the characters. */
+function sizeOf({ text, behind }: Framed): number {
+  let size = text.length;
+  for (const { length } of behind) size += length;
+  return size;
 }

@@ -4,6 +4,7 @@
  */
 import { native } from './natives.ts';
 import { attach } from '../src/protocol/attachments.ts';
+import { LANE } from '../src/protocol/lane.ts';
 import { ATTACHMENTS, CHANNEL_FD, Control, ErrorCode, EXIT_FATAL, PROTOCOL_VERSION } from '../src/protocol/messages.ts';
 import type { CallMessage, InitializeParams, InitializeResult } from '../src/protocol/messages.ts';
 import { errorAnswer, resultAnswer, thrownAnswer } from './answer.ts';
@@ -51,6 +52,7 @@ function serve(): void {
     const { id, method, params } = message;
     if (typeof method !== 'string') return;
     if (!method.startsWith('$/')) return id === undefined ? undefined : calls.accept(message as CallMessage);
+    if (method === Control.lane) return channel.grant((params as { bytes?: unknown } | undefined)?.bytes);
     if (method === Control.cancel) return calls.cancel((params as { id?: unknown } | undefined)?.id);
     // As in LSP: notifications that are not understood are ignored.
     if (id !== undefined) void control(id, method, params);
@@ -64,6 +66,7 @@ function serve(): void {
         return initialize(id, params as InitializeParams);
       case Control.drain:
         await calls.drain();
+        await channel.flushed();
         return answer(id, null);
       case Control.quiesce:
         isLettingGo = true;
@@ -109,6 +112,7 @@ function serve(): void {
         throw new StartFailure('handshake', new Error(`the supervisor speaks protocol ${params.protocol}, this runner speaks ${PROTOCOL_VERSION}`));
       }
       channel.maxMessageBytes = params.limits.maxMessageBytes;
+      if (params.encodings?.includes(LANE) === true) channel.openLane();
       plugin = await loadPlugin(params, log);
       life.ready(plugin);
       calls.begin(plugin.methods, params.encodings?.includes(ATTACHMENTS) === true);

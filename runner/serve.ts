@@ -53,7 +53,7 @@ export class Calls {
 
   /** Starts the calls that wait, as far as (2) and (3) allow. */
   pump(): void {
-    if (this.#waiting.length === 0 || this.#continuing || this.#channel.blocked) return;
+    if (this.#waiting.length === 0 || this.#continuing || this.#channel.isFull) return;
     const start = monotonicMs();
     this.#receivedAt = start;
     this.#channel.hold();
@@ -61,11 +61,11 @@ export class Calls {
     let at = 0;
     while (at < batch.length) {
       this.#dispatch(batch[at++]!);
-      if (at < batch.length && (this.#channel.blocked || monotonicMs() - start > TURN_MS)) break;
+      if (at < batch.length && (this.#channel.isFull || monotonicMs() - start > TURN_MS)) break;
     }
     this.#waiting = batch.slice(at);
     this.#channel.flush();
-    if (this.#waiting.length > 0 && !this.#channel.blocked) this.#continueLater();
+    if (this.#waiting.length > 0 && !this.#channel.isFull) this.#continueLater();
     this.#checkIdle();
   }
 
@@ -106,14 +106,14 @@ export class Calls {
 
   #answer(call: Call, value: unknown): void {
     call.end();
-    this.#channel.send(resultAnswer(call.id, value, this.#channel.maxMessageBytes, this.#mayAttach));
+    this.#channel.answer(resultAnswer(call.id, value, this.#channel.maxMessageBytes, this.#mayAttach));
   }
 
   #answerThrown(call: Call, error: unknown): void {
     call.end();
     if (call.cancelled) return this.#refuse(call.id, ErrorCode.cancelled, 'the call was cancelled');
     const code = isObject(error) && read(error, 'code') === INVALID_ARGS ? ErrorCode.invalidParams : ErrorCode.threw;
-    this.#channel.send(thrownAnswer(call.id, code, error, this.#channel.maxMessageBytes));
+    this.#channel.answer(thrownAnswer(call.id, code, error, this.#channel.maxMessageBytes));
   }
 
   #refuse(id: number, code: number, message: string): void {

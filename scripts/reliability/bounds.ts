@@ -60,7 +60,7 @@ export const bounds: readonly Bound[] = [
   },
   {
     what: "bytes of a message's header",
-    value: constant('src/protocol/framing.ts', 'MAX_HEADER_BYTES'),
+    value: constant('src/protocol/header.ts', 'MAX_HEADER_BYTES'),
     test: ['unit/framing.test.ts', 'of 4096 bytes is read'],
   },
   {

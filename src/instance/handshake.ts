@@ -1,6 +1,7 @@
 /** The first exchange with a child: what is asked, and what of the answer is believed. */
 import type { Release } from '../catalog/release.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
+import { LANE } from '../protocol/lane.ts';
 import {
   ATTACHMENTS,
   isReserved,
@@ -22,7 +23,7 @@ export function initializeParams(release: Release, options: ResolvedPluginOption
     initArgs: options.initArgs,
     options: options.options,
     limits: { maxMessageBytes: options.maxMessageBytes },
-    encodings: [ATTACHMENTS],
+    encodings: [ATTACHMENTS, LANE],
     ...(state !== undefined && { state }),
   };
 }

@@ -7,10 +7,11 @@
  */
 
 import { bytesOf, textBytes, type Attachment, type Text } from './attachments.ts';
+import { FramingError, looksLikeHeader, MAX_HEADER_BYTES, parseHeader, WITH_ATTACHMENTS } from './header.ts';
+import { LARGE_BYTES, MAX_PART_BYTES } from './lane.ts';
 
-export const MAX_HEADER_BYTES = 4096;
-/** From here on JSON.parse may take so long that others notice. */
-const LARGE_FRAME_BYTES = 2 ** 17;
+export { FramingError, MAX_HEADER_BYTES };
+
 const MAX_STRAY_LINE = 8192;
 /** Until this has come no more is made for a body; then so much at once, which the system only lends: growing would copy it. */
 const FIRST_BODY_BYTES = 65_536;
@@ -21,13 +22,6 @@ const ZERO = 48;
 const NINE = 57;
 const PLAIN_HEADER = Buffer.from('Content-Length: ', 'latin1');
 const HEADER_END = Buffer.from('\r\n\r\n', 'latin1');
-const HEADER_NAMES = ['content-length', 'content-type'];
-const HEADER_STARTS = HEADER_NAMES.map((name) => ({ lower: Buffer.from(`${name}:`), upper: Buffer.from(`${name}:`.toUpperCase()) }));
-
-export class FramingError extends Error {}
-
-/** Behind the JSON of such a frame stand bytes that belong to it. */
-const WITH_ATTACHMENTS = 'application/vnd.chameleon.attachments';
 
 /** The text of one frame. */
 export function frame(json: string): string {
@@ -60,10 +54,12 @@ export function framed(before: string, json: Text, after: string, attachments: r
 export interface FrameDecoderOptions {
   maxMessageBytes: number;
   onFrame(json: string): void;
-  /** Takes a frame of at least `LARGE_FRAME_BYTES`, as bytes that are its own; without it such a frame is text as any other. */
+  /** Takes a frame of at least `LARGE_BYTES`, as bytes that are its own; without it such a frame is text as any other. */
   onLargeFrame?(body: Buffer): void;
   /** Takes a frame with bytes behind its JSON, both its own; without it such a frame is a violation. The JSON is a string where it is short. */
   onAttached?(json: string | Buffer, blob: Buffer): void;
+  /** Takes the bytes of the bulk lane's parts as they come, which are only lent; without it a part is a violation. */
+  onPart?(bytes: Buffer): void;
   /** Takes lines that stand between frames; without it such bytes are a violation. */
   onStrayLine?(line: string): void;
 }
@@ -79,6 +75,8 @@ export class FrameDecoder {
   #blobLength = -1;
   /** What the blob that is being read belongs to. */
   #text: string | Buffer | null = null;
+  /** What is still to come of a part of the lane. */
+  #part = 0;
 
   constructor(options: FrameDecoderOptions) {
     this.#options = options;
@@ -86,7 +84,7 @@ export class FrameDecoder {
 
   /** True while a frame has begun and not ended. A stray line without its end is no frame. */
   get midFrame(): boolean {
-    if (this.#bodyLength > 0) return true;
+    if (this.#bodyLength > 0 || this.#part > 0) return true;
     if (this.#head === null) return false;
     return this.#options.onStrayLine === undefined || (this.#head.length >= PLAIN_HEADER.length && looksLikeHeader(this.#head, 0));
   }
@@ -103,6 +101,10 @@ export class FrameDecoder {
     while (at < chunk.length) {
       if (this.#bodyLength > 0) {
         at = this.#fill(chunk, at);
+        continue;
+      }
+      if (this.#part > 0) {
+        at = this.#pass(chunk, at);
         continue;
       }
       if (this.#head !== null) {
@@ -141,8 +143,9 @@ export class FrameDecoder {
       return -1;
     }
     if (end - at > MAX_HEADER_BYTES) throw new FramingError(`header is longer than ${MAX_HEADER_BYTES} bytes`);
-    const { length, text } = parseHeader(bytes.toString('latin1', at, end));
-    this.#begin(length);
+    const { length, text, isPart } = parseHeader(bytes.toString('latin1', at, end));
+    if (isPart) this.#beginPart(length);
+    else this.#begin(length);
     if (text !== null) this.#beginAttached(text);
     return end + HEADER_END.length;
   }
@@ -173,6 +176,20 @@ export class FrameDecoder {
     if (text === 0 || text > this.#bodyLength) throw new FramingError(`a frame of ${this.#bodyLength} bytes has a text of ${text}`);
     this.#blobLength = this.#bodyLength - text;
     this.#bodyLength = text;
+  }
+
+  #beginPart(length: number): void {
+    if (this.#options.onPart === undefined) throw new FramingError('a part of a lane, which was not agreed on');
+    if (length === 0) throw new FramingError('a part of the lane is empty');
+    if (length > MAX_PART_BYTES) throw new FramingError(`a part of the lane has ${length} bytes, the limit is ${MAX_PART_BYTES}`);
+    this.#part = length;
+  }
+
+  #pass(chunk: Buffer, at: number): number {
+    const end = Math.min(chunk.length, at + this.#part);
+    this.#part -= end - at;
+    this.#options.onPart!(chunk.subarray(at, end));
+    return end;
   }
 
   #fill(chunk: Buffer, at: number): number {
@@ -212,7 +229,7 @@ export class FrameDecoder {
 
   /** Whether what has come is handed on as bytes. */
   #isKept(length: number): boolean {
-    return this.#text !== null || (length >= LARGE_FRAME_BYTES && this.#options.onLargeFrame !== undefined);
+    return this.#text !== null || (length >= LARGE_BYTES && this.#options.onLargeFrame !== undefined);
   }
 
   #string(json: string): void {
@@ -254,44 +271,4 @@ export class FrameDecoder {
     const end = bytes.lastIndexOf('\r\n');
     if (end > at) parseHeader(bytes.toString('latin1', at, end), false);
   }
-}
-
-/** Whether what is there of it is how a header begins. Makes no string: of a flood of short lines each is asked. */
-function looksLikeHeader(bytes: Buffer, at: number): boolean {
-  for (const { lower, upper } of HEADER_STARTS) {
-    const end = Math.min(lower.length, bytes.length - at);
-    let i = 0;
-    while (i < end && (bytes[at + i] === lower[i] || bytes[at + i] === upper[i])) i++;
-    if (i === end) return true;
-  }
-  return false;
-}
-
-/** Throws for each way in which a header can be wrong, with its own reason. `text` is the length of the JSON where bytes follow it. */
-function parseHeader(header: string, complete = true): { length: number; text: number | null } {
-  let length: number | null = null;
-  let text: number | null = null;
-  for (const line of header.split('\r\n')) {
-    const colon = line.indexOf(':');
-    const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
-    if (!HEADER_NAMES.includes(name)) throw new FramingError(`unknown header line ${JSON.stringify(line.slice(0, 60))}`);
-    const given = line.slice(colon + 1).trim();
-    if (name === 'content-length') {
-      const value = decimal('Content-Length', given);
-      if (length !== null) throw new FramingError('Content-Length stands twice');
-      length = value;
-    } else if (given.startsWith(WITH_ATTACHMENTS)) {
-      if (text !== null) throw new FramingError('Content-Type stands twice');
-      const parameters = given.slice(WITH_ATTACHMENTS.length).trim();
-      if (!parameters.startsWith('; text=')) throw new FramingError('Content-Type does not say how long the text is');
-      text = decimal('text', parameters.slice('; text='.length));
-    }
-  }
-  if (length === null && complete) throw new FramingError('Content-Length is missing');
-  return { length: length ?? 0, text };
-}
-
-function decimal(name: string, value: string): number {
-  if (!/^(?:0|[1-9][0-9]*)$/.test(value)) throw new FramingError(`${name} is no decimal number: ${JSON.stringify(value.slice(0, 60))}`);
-  return Number(value);
 }

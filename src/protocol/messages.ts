@@ -28,6 +28,7 @@ export const Control = {
   initialize: '$/initialize',
   cancel: '$/cancelRequest',
   ping: '$/ping',
+  lane: '$/lane',
   log: '$/log',
   quiesce: '$/quiesce',
   resume: '$/resume',

@@ -76,6 +76,7 @@ export class Channel {
       maxMessageBytes: options.maxMessageBytes,
       stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
       route: (message, bytes) => this.#route(message, bytes),
+      onGrant: (bytes) => this.#notify(Control.lane, `{"bytes":${bytes}}`),
       onViolation: (reason) => this.#end(reason),
       ...(options.onStrayLine && { onStrayLine: options.onStrayLine }),
     });
@@ -124,7 +125,7 @@ export class Channel {
   }
 
   cancel(id: number): void {
-    this.#writer.send({ frame: frame(`{"jsonrpc":"2.0","method":"${Control.cancel}","params":{"id":${id}}}`), sent() {} });
+    this.#notify(Control.cancel, `{"id":${id}}`);
   }
 
   /** A control request. Rejects with vscode-jsonrpc's ResponseError when it is refused, or when the channel is closed. */
@@ -145,6 +146,10 @@ export class Channel {
     this.#calls.clear();
     this.#tellIdle();
     return calls;
+  }
+
+  #notify(method: string, params: string): void {
+    this.#writer.send({ frame: frame(`{"jsonrpc":"2.0","method":"${method}","params":${params}}`), sent() {} });
   }
 
   #route(message: Record<string, unknown>, bytes: number): boolean {

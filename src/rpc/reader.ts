@@ -1,49 +1,44 @@
 /**
- * The receiving end of a channel, as vscode-jsonrpc lets us supply it. Owns decoding and its limits.
+ * The receiving end of a channel, as vscode-jsonrpc lets us supply it. Owns the stream, its end and its violations.
  *
  * 1. Answers and log records go straight to the router; only what it leaves reaches the connection, which takes one message a turn.
- * 2. The first violation ends the reader: nothing after it is delivered.
+ * 2. The first violation ends the reader: nothing that was read after it is delivered.
  * 3. A frame that has begun must make progress within `stallTimeoutMs`.
- * 4. However large and dense a frame is, it never holds up the event loop: it is parsed in slices. Meanwhile nothing more is read, what
- *    was read waits behind it, and nobody takes the child for silent.
+ * 4. No frame holds up the event loop. While one of the main stream is parsed nothing more is read, what was read waits behind it, and
+ *    nobody takes the child for silent. One of the lane holds up nothing but the lane.
  */
 import type { Readable } from 'node:stream';
 import { AbstractMessageReader, type DataCallback, type Disposable, type Message } from 'vscode-jsonrpc/node';
-import { attach } from '../protocol/attachments.ts';
 import { FrameDecoder, type FramingError } from '../protocol/framing.ts';
-import { parseInSlices, type Parsed } from '../protocol/slices.ts';
+import { LARGE_BYTES } from '../protocol/lane.ts';
+import { IncomingLane } from './lane.ts';
+import { Frame, Sequence } from './sequence.ts';
+import { Stall } from './stall.ts';
 
 export interface ReaderOptions {
   maxMessageBytes: number;
   stallTimeoutMs: number;
   /** Takes what it knows, which came in so many bytes, and returns true. */
   route(message: Record<string, unknown>, bytes: number): boolean;
+  /** The child may send so much more into the lane. */
+  onGrant(bytes: number): void;
   onViolation(reason: string): void;
   onStrayLine?(line: string): void;
 }
 
-/** A frame as it was read; or how the stream went wrong; null is its end. */
-type Next = string | Buffer | Attached | FramingError | null;
-
-class Attached {
-  readonly json: string | Buffer;
-  readonly blob: Buffer;
-  constructor(json: string | Buffer, blob: Buffer) {
-    this.json = json;
-    this.blob = blob;
-  }
-}
+/** How the stream went wrong; null is its end. */
+type Ending = FramingError | null;
 
 export class FrameReader extends AbstractMessageReader {
   readonly #stream: Readable;
   readonly #options: ReaderOptions;
   readonly #decoder: FrameDecoder;
+  readonly #main: Sequence;
+  readonly #lane: IncomingLane;
+  readonly #stall: Stall;
   #deliver: DataCallback = () => {};
-  #stall: NodeJS.Timeout | null = null;
-  /** Ends the parsing that is under way, if any is. */
-  #giveUp: (() => void) | null = null;
-  /** What came in the same read, behind the frame that is being parsed. No more than that, for nothing is read meanwhile. */
-  #behind: Next[] = [];
+  /** What comes when all that was read is delivered. */
+  #endings: Ending[] = [];
   #onDelivered: (() => void)[] = [];
   #dead = false;
   #isClosed = false;
@@ -53,23 +48,34 @@ export class FrameReader extends AbstractMessageReader {
     super();
     this.#stream = stream;
     this.#options = options;
+    const { maxMessageBytes, stallTimeoutMs } = options;
+    const onStall = (): void => this.#violated(`a frame stopped half-way for ${stallTimeoutMs} ms`);
+    const events = {
+      onMessage: (message: object, bytes: number) => this.#message(message, bytes),
+      onFault: (reason: string) => this.#violated(reason),
+      onParsed: () => this.#parsed(),
+    };
+    this.#main = new Sequence(events);
+    this.#lane = new IncomingLane({ ...events, maxMessageBytes, stallTimeoutMs, onStall, onGrant: (bytes) => options.onGrant(bytes) });
+    this.#stall = new Stall(stallTimeoutMs, onStall);
     this.#decoder = new FrameDecoder({
-      maxMessageBytes: options.maxMessageBytes,
-      onFrame: (json) => this.#take(json),
-      onLargeFrame: (body) => this.#take(body),
-      onAttached: (json, blob) => this.#take(new Attached(json, blob)),
+      maxMessageBytes,
+      onFrame: (json) => this.#main.take(json),
+      onLargeFrame: (body) => this.#large(new Frame(body, null, 0)),
+      onAttached: (json, blob) => this.#large(new Frame(json, blob, 0)),
+      onPart: (bytes) => this.#part(bytes),
       ...(options.onStrayLine && { onStrayLine: options.onStrayLine }),
     });
   }
 
   /** When something was read last, on the monotonic clock: how whoever watches tells silence from life. */
   get lastReadAt(): number {
-    return this.#giveUp === null ? this.#readAt : performance.now();
+    return this.#main.isParsing ? performance.now() : this.#readAt;
   }
 
   /** Resolves when nothing that was read waits to be delivered; at once when nothing does. */
   delivered(): Promise<void> {
-    if (this.#giveUp === null) return Promise.resolve();
+    if (!this.#isParsing) return Promise.resolve();
     return new Promise((resolve) => this.#onDelivered.push(resolve));
   }
 
@@ -78,8 +84,8 @@ export class FrameReader extends AbstractMessageReader {
     this.#stream.on('data', (chunk: Buffer) => this.#read(chunk));
     this.#stream.on('error', () => this.#stream.destroy());
     // `close` alone could wait for ever on what the child does not read.
-    this.#stream.once('end', () => this.#take(null));
-    this.#stream.once('close', () => this.#take(null));
+    this.#stream.once('end', () => this.#end(null));
+    this.#stream.once('close', () => this.#end(null));
     return { dispose: () => this.dispose() };
   }
 
@@ -88,87 +94,62 @@ export class FrameReader extends AbstractMessageReader {
     super.dispose();
   }
 
-  #closed(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#quiet();
-    if (!this.#dead) this.#decoder.end();
-    this.fireClose();
+  get #isParsing(): boolean {
+    return this.#main.isParsing || this.#lane.isParsing;
   }
 
   #read(chunk: Buffer): void {
-    if (this.#dead) return;
+    if (this.#dead || this.#endings.length > 0) return;
     this.#readAt = performance.now();
     try {
       this.#decoder.push(chunk);
     } catch (error) {
-      this.#take(error as FramingError);
+      this.#end(error as FramingError);
       return;
     }
     this.#watch();
+  }
+
+  /** Keeps 4. */
+  #large(frame: Frame): void {
+    this.#main.take(frame);
+    if (this.#main.isParsing) this.#stream.pause();
+  }
+
+  #part(bytes: Buffer): void {
+    if (!this.#dead) this.#lane.push(bytes);
   }
 
   /** Keeps 3. */
   #watch(): void {
-    if (this.#giveUp !== null || !this.#decoder.midFrame) this.#quiet();
-    else if (this.#stall === null) this.#stall = setTimeout(() => this.#stalled(), this.#options.stallTimeoutMs);
-    else this.#stall.refresh();
+    if (!this.#dead) this.#stall.went(!this.#main.isParsing && this.#decoder.midFrame);
   }
 
-  #take(next: Next): void {
-    if (this.#giveUp !== null) this.#behind.push(next);
-    else if (next === null) this.#closed();
-    else if (this.#dead) return;
-    else if (typeof next === 'string') this.#frame(next, null);
-    else if (Buffer.isBuffer(next)) this.#parse(next, null);
-    else if (!(next instanceof Attached)) this.#violated(next.message);
-    else if (typeof next.json === 'string') this.#frame(next.json, next.blob);
-    else this.#parse(next.json, next.blob);
-  }
-
-  #frame(json: string, blob: Buffer | null): void {
-    let message: unknown;
-    try {
-      message = JSON.parse(json);
-    } catch (error) {
-      this.#violated(noJson((error as Error).message));
-      return;
+  #parsed(): void {
+    if (!this.#isParsing) {
+      for (const ending of this.#endings.splice(0)) this.#end(ending);
+      for (const resolve of this.#onDelivered.splice(0)) resolve();
     }
-    this.#message(message, json.length, blob);
-  }
-
-  /** Keeps 4. */
-  #parse(body: Buffer, blob: Buffer | null): void {
-    this.#quiet();
-    this.#stream.pause();
-    this.#giveUp = parseInSlices(body, (parsed) => this.#parsed(parsed, body.length, blob));
-  }
-
-  #parsed(parsed: Parsed, bytes: number, blob: Buffer | null): void {
-    this.#giveUp = null;
-    this.#readAt = performance.now();
-    if (parsed.kind === 'value') this.#message(parsed.value, bytes, blob);
-    else this.#violated(noJson(parsed.reason));
-    for (const next of this.#behind.splice(0)) this.#take(next);
-    if (this.#dead || this.#giveUp !== null) return;
-    for (const resolve of this.#onDelivered.splice(0)) resolve();
+    if (this.#dead || this.#main.isParsing) return;
     this.#watch();
     this.#stream.resume();
   }
 
-  #message(message: unknown, bytes: number, blob: Buffer | null): void {
-    const fault = blob === null ? null : attach(message, blob, 'result');
-    if (fault !== null) this.#violated(fault);
-    else if (typeof message !== 'object' || message === null || Array.isArray(message)) this.#violated('a frame is not a JSON-RPC message');
-    else if (!this.#options.route(message as Record<string, unknown>, bytes)) this.#deliver(message as unknown as Message);
+  #message(message: object, bytes: number): void {
+    // What is parsed in slices counts as read when that is done.
+    if (bytes >= LARGE_BYTES) this.#readAt = performance.now();
+    if (!this.#options.route(message as Record<string, unknown>, bytes)) this.#deliver(message as Message);
   }
 
-  /** When our own loop was blocked the rest may lie unread, so it is read before it is judged. */
-  #stalled(): void {
-    const before = this.#readAt;
-    setImmediate(() => {
-      if (this.#readAt === before && this.#stall !== null) this.#violated(`a frame stopped half-way for ${this.#options.stallTimeoutMs} ms`);
-    });
+  #end(ending: Ending): void {
+    if (this.#isParsing) this.#endings.push(ending);
+    else if (ending !== null) this.#violated(ending.message);
+    else if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#stall.stop();
+      if (!this.#dead) this.#decoder.end();
+      this.fireClose();
+    }
   }
 
   #violated(reason: string): void {
@@ -179,19 +160,10 @@ export class FrameReader extends AbstractMessageReader {
 
   #die(): void {
     this.#dead = true;
-    this.#giveUp?.();
-    this.#giveUp = null;
-    this.#quiet();
-    this.#behind = [];
+    this.#endings = [];
+    this.#main.drop();
+    this.#lane.drop();
+    this.#stall.stop();
     for (const resolve of this.#onDelivered.splice(0)) resolve();
   }
-
-  #quiet(): void {
-    if (this.#stall !== null) clearTimeout(this.#stall);
-    this.#stall = null;
-  }
-}
-
-function noJson(reason: string): string {
-  return `a frame is not JSON (${reason.slice(0, 200)})`;
 }

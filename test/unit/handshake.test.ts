@@ -27,7 +27,7 @@ test('a child is told its plugin, its options and the limits, and nothing else',
     initArgs: [1],
     options: { a: 1 },
     limits: { maxMessageBytes: 4096 },
-    encodings: ['attachments'],
+    encodings: ['attachments', 'lane'],
   });
 });
 

@@ -1,0 +1,79 @@
+/**
+ * The bulk lane: a second stream of frames beside the first, cut into parts, so that what is large does not hold up what is small behind
+ * it. Owns its numbers and how frames become parts; knows nothing of sockets.
+ *
+ * 1. The parts' bytes, in order, are the frames that were added, in order.
+ * 2. No more is sent than the other side has room for: it grants what it has taken.
+ */
+
+/** What a side says when it takes parts. */
+export const LANE = 'lane';
+
+export const PART_OF_LANE = 'application/vnd.chameleon.lane';
+
+/** So much of it stands before a small message at most. */
+export const MAX_PART_BYTES = 65_536;
+
+/** From here on parsing takes so long that others notice: such a message goes into the lane. */
+export const LARGE_BYTES = 2 ** 17;
+
+/** Who takes parts grants what it took once it is so much: less is not worth a message. */
+export const MIN_GRANT_BYTES = MAX_PART_BYTES;
+
+/** What may be on its way at the beginning: any message with its header, whatever was not yet granted. */
+export const laneWindow = (maxMessageBytes: number): number => maxMessageBytes + 2 * MAX_PART_BYTES;
+
+/** The sending end. */
+export class OutgoingLane {
+  #room: number;
+  #waiting: Buffer[] = [];
+  /** How much of the first one was taken. */
+  #at = 0;
+  #bytes = 0;
+
+  constructor(room: number) {
+    this.#room = room;
+  }
+
+  /** What was added and not taken. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get hasNext(): boolean {
+    return this.#bytes > 0 && this.#room > 0;
+  }
+
+  /** The pieces of one frame, which are not copied. */
+  add(pieces: readonly Buffer[]): void {
+    for (const piece of pieces) {
+      if (piece.length === 0) continue;
+      this.#waiting.push(piece);
+      this.#bytes += piece.length;
+    }
+  }
+
+  grant(bytes: number): void {
+    this.#room += bytes;
+  }
+
+  /** The pieces of the next part, its header first; null when there is none, or no room for one. */
+  next(): Buffer[] | null {
+    const length = Math.min(this.#bytes, this.#room, MAX_PART_BYTES);
+    if (length === 0) return null;
+    const pieces: Buffer[] = [Buffer.from(`Content-Length: ${length}\r\nContent-Type: ${PART_OF_LANE}\r\n\r\n`, 'latin1')];
+    for (let missing = length; missing > 0;) {
+      const first = this.#waiting[0]!;
+      const piece = first.subarray(this.#at, this.#at + missing);
+      pieces.push(piece);
+      missing -= piece.length;
+      this.#at += piece.length;
+      if (this.#at < first.length) continue;
+      this.#waiting.shift();
+      this.#at = 0;
+    }
+    this.#bytes -= length;
+    this.#room -= length;
+    return pieces;
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The bulk lane's receiving end: parts in, messages out, beside those of the main stream. Owns its frames, its bounds and its patience.
+ *
+ * 1. What was sent and not yet delivered is bounded: the child has room for so much, and is granted what was delivered.
+ * 2. A frame that has begun must make progress, unless an earlier one is still being parsed: then the child may have no room.
+ */
+import { FrameDecoder, FramingError } from '../protocol/framing.ts';
+import { laneWindow, MIN_GRANT_BYTES } from '../protocol/lane.ts';
+import { Frame, Sequence, type SequenceEvents } from './sequence.ts';
+import { Stall } from './stall.ts';
+
+export interface LaneOptions extends SequenceEvents {
+  maxMessageBytes: number;
+  stallTimeoutMs: number;
+  /** The child may send so much more. */
+  onGrant(bytes: number): void;
+  onStall(): void;
+}
+
+export class IncomingLane {
+  readonly #options: LaneOptions;
+  readonly #sequence: Sequence;
+  readonly #decoder: FrameDecoder;
+  readonly #stall: Stall;
+  readonly #window: number;
+  /** What has come, and what of it was granted anew, from the first part on. */
+  #received = 0;
+  #granted = 0;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    this.#window = laneWindow(options.maxMessageBytes);
+    this.#stall = new Stall(options.stallTimeoutMs, () => options.onStall());
+    this.#sequence = new Sequence({ ...options, onParsed: () => this.#parsed() });
+    const take = (json: string | Buffer, blob: Buffer | null): void => this.#sequence.take(new Frame(json, blob, this.#received));
+    this.#decoder = new FrameDecoder({
+      maxMessageBytes: options.maxMessageBytes,
+      onFrame: (json) => take(json, null),
+      onLargeFrame: (body) => take(body, null),
+      onAttached: take,
+    });
+  }
+
+  get isParsing(): boolean {
+    return this.#sequence.isParsing;
+  }
+
+  /** Throws `FramingError`. */
+  push(bytes: Buffer): void {
+    this.#received += bytes.length;
+    if (this.#received - this.#granted > this.#window) throw new FramingError('more was sent into the lane than there was room for');
+    this.#decoder.push(bytes);
+    this.#settle();
+  }
+
+  drop(): void {
+    this.#sequence.drop();
+    this.#stall.stop();
+  }
+
+  #parsed(): void {
+    this.#settle();
+    this.#options.onParsed();
+  }
+
+  #settle(): void {
+    const { isParsing, deliveredAt } = this.#sequence;
+    const delivered = deliveredAt - this.#granted;
+    if (delivered >= MIN_GRANT_BYTES) {
+      this.#granted += delivered;
+      this.#options.onGrant(delivered);
+    }
+    this.#stall.went(!isParsing && this.#decoder.midFrame);
+  }
+}

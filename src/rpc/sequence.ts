@@ -1,0 +1,107 @@
+/**
+ * Frames in, messages out, in the same order. Owns the parsing; knows nothing of streams.
+ *
+ * 1. However large and dense a frame is, it never holds up the event loop: it is parsed in slices, and what comes meanwhile waits behind it.
+ * 2. After a fault, or `drop`, nothing is delivered.
+ */
+import { attach } from '../protocol/attachments.ts';
+import { parseInSlices, type Parsed } from '../protocol/slices.ts';
+
+export interface SequenceEvents {
+  /** `bytes`: those of its text. */
+  onMessage(message: object, bytes: number): void;
+  /** Once: a frame is no message. */
+  onFault(reason: string): void;
+  /** A large frame was delivered, and what waited behind it, up to the next large one. */
+  onParsed(): void;
+}
+
+/** A frame that is large, or not just text. */
+export class Frame {
+  readonly json: string | Buffer;
+  readonly blob: Buffer | null;
+  /** How far its stream had been read when it was whole. */
+  readonly at: number;
+
+  constructor(json: string | Buffer, blob: Buffer | null, at: number) {
+    this.json = json;
+    this.blob = blob;
+    this.at = at;
+  }
+}
+
+export class Sequence {
+  readonly #events: SequenceEvents;
+  /** Ends the parsing that is under way, if any is. */
+  #giveUp: (() => void) | null = null;
+  #behind: (string | Frame)[] = [];
+  #isOver = false;
+  #deliveredAt = 0;
+
+  constructor(events: SequenceEvents) {
+    this.#events = events;
+  }
+
+  get isParsing(): boolean {
+    return this.#giveUp !== null;
+  }
+
+  /** `at` of the last frame that was delivered. */
+  get deliveredAt(): number {
+    return this.#deliveredAt;
+  }
+
+  take(frame: string | Frame): void {
+    if (this.#isOver) return;
+    if (this.#giveUp !== null) this.#behind.push(frame);
+    else if (typeof frame === 'string') this.#read(frame, null);
+    else if (typeof frame.json === 'string') {
+      this.#deliveredAt = frame.at;
+      this.#read(frame.json, frame.blob);
+    } else this.#giveUp = parseInSlices(frame.json, (parsed) => this.#parsed(parsed, frame));
+  }
+
+  /** What waits or is being parsed is given up. */
+  drop(): void {
+    this.#isOver = true;
+    this.#giveUp?.();
+    this.#giveUp = null;
+    this.#behind = [];
+  }
+
+  #read(json: string, blob: Buffer | null): void {
+    let message: unknown;
+    try {
+      message = JSON.parse(json);
+    } catch (error) {
+      this.#fault(noJson((error as Error).message));
+      return;
+    }
+    this.#deliver(message, json.length, blob);
+  }
+
+  #parsed(parsed: Parsed, { json, blob, at }: Frame): void {
+    this.#giveUp = null;
+    this.#deliveredAt = at;
+    if (parsed.kind === 'value') this.#deliver(parsed.value, json.length, blob);
+    else this.#fault(noJson(parsed.reason));
+    for (const frame of this.#behind.splice(0)) this.take(frame);
+    if (!this.#isOver) this.#events.onParsed();
+  }
+
+  #deliver(message: unknown, bytes: number, blob: Buffer | null): void {
+    const fault = blob === null ? null : attach(message, blob, 'result');
+    if (fault !== null) this.#fault(fault);
+    else if (typeof message !== 'object' || message === null || Array.isArray(message)) this.#fault('a frame is not a JSON-RPC message');
+    else this.#events.onMessage(message, bytes);
+  }
+
+  #fault(reason: string): void {
+    this.drop();
+    this.#events.onFault(reason);
+  }
+}
+
+function noJson(reason: string): string {
+  return `a frame is not JSON (${reason.slice(0, 200)})`;
+}
