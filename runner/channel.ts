@@ -121,12 +121,15 @@ export class Channel {
     this.#schedule();
   }
 
-  /** May come behind what is sent later, if it is large. */
-  answer(framed: Framed): void {
-    if (this.#lane === null || !this.#batching || sizeOf(framed) < LARGE_BYTES) return this.send(framed);
-    if (this.#closed) return;
-    this.#lane.add([Buffer.from(framed.text), ...framed.behind]);
-    this.#schedule();
+  /** As `send`, but what is large may come behind what is sent later. True when it is large. */
+  answer(framed: Framed): boolean {
+    const isLarge = sizeOf(framed) >= LARGE_BYTES;
+    if (!isLarge || this.#lane === null || !this.#batching) this.send(framed);
+    else if (!this.#closed) {
+      this.#lane.add([Buffer.from(framed.text), ...framed.behind]);
+      this.#schedule();
+    }
+    return isLarge;
   }
 
   #schedule(): void {

@@ -30,6 +30,8 @@ export class Calls {
   #methods: Methods | null = null;
   /** The supervisor takes bytes beside the JSON. */
   #mayAttach = false;
+  /** Methods that have given an answer which took so long to encode that others would notice. */
+  readonly #large = new Set<string>();
   #receivedAt = 0;
   #continuing = false;
   #stopped = false;
@@ -83,30 +85,34 @@ export class Calls {
     const method = this.#methods.get(message.method);
     if (method === undefined) return this.#refuse(id, ErrorCode.methodNotFound, `there is no method ${JSON.stringify(message.method.slice(0, 200))}`);
     if (!Array.isArray(params)) return this.#refuse(id, ErrorCode.invalidParams, 'params must be an array');
+    const name = message.method;
     const call = new Call(id, this.#log, this.#receivedAt, message.deadlineMs, message.attempt, message.traceparent);
     try {
       const result: unknown = Reflect.apply(method, call, params);
-      if (!isObject(result) || typeof (result as { then?: unknown }).then !== 'function') return this.#answer(call, result);
+      if (!isObject(result) || typeof (result as { then?: unknown }).then !== 'function') return this.#answer(call, name, result);
       this.#running.add(call);
       Promise.resolve(result).then(
-        (value) => this.#settle(call, value, false),
-        (error: unknown) => this.#settle(call, error, true),
+        (value) => this.#settle(call, name, value, false),
+        (error: unknown) => this.#settle(call, name, error, true),
       );
     } catch (error) {
       this.#answerThrown(call, error);
     }
   }
 
-  #settle(call: Call, outcome: unknown, threw: boolean): void {
+  #settle(call: Call, method: string, outcome: unknown, threw: boolean): void {
     this.#running.delete(call.id);
     if (threw) this.#answerThrown(call, outcome);
-    else this.#answer(call, outcome);
+    else this.#answer(call, method, outcome);
     if (this.#onIdle.length > 0) this.#checkIdle();
   }
 
-  #answer(call: Call, value: unknown): void {
+  #answer(call: Call, method: string, value: unknown): void {
     call.end();
-    this.#channel.answer(resultAnswer(call.id, value, this.#channel.maxMessageBytes, this.#mayAttach));
+    // What was answered before leaves before this is encoded.
+    if (this.#large.size > 0 && this.#large.has(method)) this.#channel.flush();
+    const isLarge = this.#channel.answer(resultAnswer(call.id, value, this.#channel.maxMessageBytes, this.#mayAttach));
+    if (isLarge) this.#large.add(method);
   }
 
   #answerThrown(call: Call, error: unknown): void {

@@ -5,7 +5,8 @@
  */
 import { SlicedJson } from './sliced-json.ts';
 
-const SLICE_MS = 8;
+/** A call and its answer may wait for one each. */
+const SLICE_MS = 4;
 
 /** `structure`: about how many values there are in it. */
 export type Parsed = { kind: 'value'; value: unknown; structure: number } | { kind: 'no-json'; reason: string };
