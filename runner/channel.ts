@@ -127,7 +127,8 @@ export class Channel {
     if (!isLarge || this.#lane === null || !this.#batching) this.send(framed);
     else if (!this.#closed) {
       this.#lane.add([Buffer.from(framed.text), ...framed.behind]);
-      this.#schedule();
+      // At once, so that the supervisor reads while the next one is encoded.
+      this.flush();
     }
     return isLarge;
   }
