@@ -72,6 +72,8 @@ export class RawChild {
   readonly exited: Promise<Exit>;
   readonly input: Writable;
   readonly output: Readable;
+  /** What came in the lane. */
+  laneBytes = 0;
   stdout = '';
   stderr = '';
   readonly #waiting = new Map<number, (answer: Answer) => void>();
@@ -99,7 +101,13 @@ export class RawChild {
     this.process = child;
     this.input = input;
     this.output = output;
-    const decoder = new FrameDecoder({ maxMessageBytes: 2 ** 26, onFrame: (json) => this.#receive(json) });
+    const options = { maxMessageBytes: 2 ** 26, onFrame: (json: string) => this.#receive(json) };
+    const lane = new FrameDecoder(options);
+    const onPart = (bytes: Buffer): void => {
+      this.laneBytes += bytes.length;
+      lane.push(bytes);
+    };
+    const decoder = new FrameDecoder({ ...options, onPart });
     output.on('data', (chunk: Buffer) => decoder.push(chunk));
     input.on('error', () => undefined);
     if (child.stdout !== output) child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
