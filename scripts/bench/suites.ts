@@ -174,6 +174,24 @@ export const SUITES: readonly Suite[] = [
     ],
   },
   {
+    name: 'beside',
+    title: 'Small answers while answers of 8 MiB come from the same child, one after the other',
+    driver: 'beside.mjs',
+    nodeArgs: [],
+    amount: ({ loadMs }) => loadMs,
+    together: true,
+    subjects: { alone: 'alone', text: 'beside text', bytes: 'beside bytes', objects: 'beside an array of records' },
+    metrics: [
+      { id: 'backP50Ms', title: 'answer to caller p50', unit: 'ms', over: [] },
+      { id: 'backP99Ms', title: 'answer to caller p99', unit: 'ms', over: [] },
+      { id: 'backMaxMs', title: 'answer to caller, longest', unit: 'ms', over: [] },
+      { id: 'roundP50Ms', title: 'there and back p50', unit: 'ms', over: [] },
+      { id: 'roundP99Ms', title: 'there and back p99', unit: 'ms', over: [] },
+      { id: 'encodeMs', title: 'encoding one holds the child', unit: 'ms', over: [] },
+      { id: 'perSecond', title: 'large answers', unit: 'calls/s', over: [] },
+    ],
+  },
+  {
     name: 'many',
     title: 'Many plugins, 100 calls in flight among all of them',
     driver: 'many.mjs',
@@ -244,6 +262,8 @@ export interface Target {
 
 /** Flat within 15 %. */
 const FLAT = 0.85;
+/** A large answer may hold up small ones for so long. */
+const HELD_UP_MS = 10;
 
 export const TARGETS: readonly Target[] = [
   { suite: 'calls', metric: 'perSecond', subject: 'chameleon', over: 'worker-farm', atLeast: 1 },
@@ -267,5 +287,6 @@ export const TARGETS: readonly Target[] = [
   { suite: 'turns', metric: 'hostUs', subject: 'turns-50', over: 'turns-1', atMost: 1.15 },
   { suite: 'turns', metric: 'perSecond', subject: 'turns-10', over: 'turns-1', atLeast: FLAT },
   { suite: 'turns', metric: 'perSecond', subject: 'turns-50', over: 'turns-1', atLeast: FLAT },
+  ...['text', 'bytes', 'objects'].map((subject): Target => ({ suite: 'beside', metric: 'backP99Ms', subject, over: null, atMost: HELD_UP_MS })),
   ...PAYLOADS.map(({ id, over }): Target => ({ suite: 'payloads', metric: id, subject: 'chameleon', over: over[0]!, atLeast: 0.9 })),
 ];

@@ -64,6 +64,16 @@ export const bounds: readonly Bound[] = [
     test: ['unit/framing.test.ts', 'of 4096 bytes is read'],
   },
   {
+    what: 'bytes of a part of the lane',
+    value: constant('src/protocol/lane.ts', 'MAX_PART_BYTES'),
+    test: ['contract/channel-lane.test.ts', 'ends the channel for %s, once'],
+  },
+  {
+    what: 'bytes in the lane that were not delivered',
+    value: { text: '`maxMessageBytes` + 128 KiB' },
+    test: ['contract/channel-lane.test.ts', 'more than there is room for'],
+  },
+  {
     what: 'silence within a message',
     value: constant('src/rpc/channel.ts', 'STALL_TIMEOUT_MS'),
     test: ['integration/faults-protocol-pieces.test.ts', 'F16'],

@@ -18,10 +18,10 @@ export const MAX_PART_BYTES = 65_536;
 export const LARGE_BYTES = 2 ** 17;
 
 /** Who takes parts grants what it took once it is so much: less is not worth a message. */
-export const MIN_GRANT_BYTES = MAX_PART_BYTES;
+export const MIN_GRANT_BYTES = 2 ** 16;
 
 /** What may be on its way at the beginning: any message with its header, whatever was not yet granted. */
-export const laneWindow = (maxMessageBytes: number): number => maxMessageBytes + 2 * MAX_PART_BYTES;
+export const laneWindow = (maxMessageBytes: number): number => maxMessageBytes + MAX_PART_BYTES + MIN_GRANT_BYTES;
 
 /** The sending end. */
 export class OutgoingLane {

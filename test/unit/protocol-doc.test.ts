@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { attach } from '../../src/protocol/attachments.ts';
 import { FrameDecoder, MAX_HEADER_BYTES } from '../../src/protocol/framing.ts';
+import { LANE, laneWindow, MAX_PART_BYTES, PART_OF_LANE } from '../../src/protocol/lane.ts';
 import {
   ATTACHMENTS,
   CHANNEL_FD,
@@ -56,6 +57,15 @@ test.each(blocks('attachments').map(parted))('$body is a frame with its bytes', 
   expect(message!.params).toStrictEqual([Buffer.from(blob.slice(0, 6)), { watermark: new Uint8Array(Buffer.from(blob.slice(6))) }]);
 });
 
+test.each(blocks('lane'))('%s are frames side by side', (block) => {
+  const read: string[] = [];
+  const lane = new FrameDecoder({ maxMessageBytes: 2 ** 24, onFrame: (json) => read.push(`lane ${json}`) });
+  const decoder = new FrameDecoder({ maxMessageBytes: 2 ** 24, onFrame: (json) => read.push(json), onPart: (bytes) => lane.push(bytes) });
+  decoder.push(Buffer.from(block.replaceAll('\n', '\r\n')));
+  expect([decoder.midFrame, lane.midFrame]).toEqual([false, false]);
+  expect(read).toEqual([expect.stringMatching(/^\{.*"short"\}$/), expect.stringMatching(/^lane \{.*"a long text"\}$/)]);
+});
+
 test.each(blocks('json'))('%s is JSON', (block) => {
   expect(() => JSON.parse(block) as unknown).not.toThrow();
 });
@@ -69,7 +79,14 @@ describe('nothing is missing', () => {
     expect(text).toContain(`\n| −${-code} `);
   });
 
-  test.each([CHANNEL_FD, EXIT_FATAL, INSTANCE_MARKER, MAX_METHODS, MAX_METHOD_NAME, MAX_HEADER_BYTES, ATTACHMENTS])('%s is said', (fact) => {
-    expect(text).toMatch(new RegExp(`\\b${fact}\\b`));
+  test.each([CHANNEL_FD, EXIT_FATAL, INSTANCE_MARKER, MAX_METHODS, MAX_METHOD_NAME, MAX_HEADER_BYTES, ATTACHMENTS, LANE, PART_OF_LANE])(
+    '%s is said',
+    (fact) => {
+      expect(text).toMatch(new RegExp(`\\b${fact}\\b`));
+    },
+  );
+
+  test('the numbers of the lane are said', () => {
+    for (const number of [MAX_PART_BYTES, laneWindow(0)]) expect(text).toContain(number.toLocaleString('en-US'));
   });
 });
