@@ -73,16 +73,24 @@ test('what is granted is believed only when it is a number of bytes', async () =
   await Promise.all(calls);
 });
 
-test('draining and ending wait for what is in the lane', async () => {
+test('draining waits for what is in the lane', async () => {
   await using child = await started(['lane']);
   const calls = Array.from({ length: 3 }, () => child.call('make', [LARGE]));
   await vi.waitFor(() => expect(child.laneBytes).toBe(WINDOW), { timeout: 5_000 });
   const drained = child.control('$/drain');
-  const freed = child.control('$/free');
-  await freed;
+  await child.control('$/ping');
   expect(child.answers.map(({ id }) => id)).not.toContain(drained.id);
   child.notify('$/lane', { bytes: 3 * LARGE });
   await drained;
+  expect(child.answers.map(({ id }) => id)).toEqual(expect.arrayContaining(calls.map(({ id }) => id)));
+});
+
+test('ending waits for what is in the lane', async () => {
+  await using child = await started(['lane']);
+  const calls = Array.from({ length: 3 }, () => child.call('make', [LARGE]));
+  await vi.waitFor(() => expect(child.laneBytes).toBe(WINDOW), { timeout: 5_000 });
+  await child.control('$/free');
+  child.notify('$/lane', { bytes: 3 * LARGE });
   expect(await child.exited).toEqual({ code: 0, signal: null });
   for (const { result } of await Promise.all(calls)) expect(result).toBe('x'.repeat(LARGE));
 });
