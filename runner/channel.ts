@@ -233,7 +233,5 @@ export class Channel {
 
 /** About: of text the characters. */
 function sizeOf({ text, behind }: Framed): number {
-  let size = text.length;
-  for (const { length } of behind) size += length;
-  return size;
+  return behind.length === 0 ? text.length : behind.reduce((size, { length }) => size + length, text.length);
 }

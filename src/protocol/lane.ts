@@ -11,7 +11,7 @@ export const LANE = 'lane';
 
 export const PART_OF_LANE = 'application/vnd.chameleon.lane';
 
-/** So much of it stands before a small message at most. */
+/** Of one part: between two of them others may go. */
 export const MAX_PART_BYTES = 65_536;
 
 /** From here on parsing takes so long that others notice: such a message goes into the lane. */

@@ -2,7 +2,8 @@
  * The bulk lane's receiving end: parts in, messages out, beside those of the main stream. Owns its frames, its bounds and its patience.
  *
  * 1. What was sent and not yet delivered is bounded: the child has room for so much, and is granted what was delivered.
- * 2. A frame that has begun must make progress, unless an earlier one is still being parsed: then the child may have no room.
+ * 2. A frame that has begun must make progress, unless an earlier one is still being parsed, so that the child may have no room, or nothing
+ *    is being read.
  */
 import { FrameDecoder, FramingError } from '../protocol/framing.ts';
 import { laneWindow, MIN_GRANT_BYTES } from '../protocol/lane.ts';
@@ -12,6 +13,8 @@ import { Stall } from './stall.ts';
 export interface LaneOptions extends SequenceEvents {
   maxMessageBytes: number;
   stallTimeoutMs: number;
+  /** False while nothing is. */
+  isBeingRead(): boolean;
   /** The child may send so much more. */
   onGrant(bytes: number): void;
   onStall(): void;
@@ -53,6 +56,11 @@ export class IncomingLane {
     this.#settle();
   }
 
+  /** To be called when the answer of `isBeingRead` has changed. Keeps 2. */
+  watch(): void {
+    this.#stall.went(this.#options.isBeingRead() && !this.#sequence.isParsing && this.#decoder.midFrame);
+  }
+
   drop(): void {
     this.#sequence.drop();
     this.#stall.stop();
@@ -64,12 +72,11 @@ export class IncomingLane {
   }
 
   #settle(): void {
-    const { isParsing, deliveredAt } = this.#sequence;
-    const delivered = deliveredAt - this.#granted;
+    const delivered = this.#sequence.deliveredAt - this.#granted;
     if (delivered >= MIN_GRANT_BYTES) {
       this.#granted += delivered;
       this.#options.onGrant(delivered);
     }
-    this.#stall.went(!isParsing && this.#decoder.midFrame);
+    this.watch();
   }
 }

@@ -56,7 +56,15 @@ export class FrameReader extends AbstractMessageReader {
       onParsed: () => this.#parsed(),
     };
     this.#main = new Sequence(events);
-    this.#lane = new IncomingLane({ ...events, maxMessageBytes, stallTimeoutMs, onStall, onGrant: (bytes) => options.onGrant(bytes) });
+    const isBeingRead = (): boolean => !this.#dead && !this.#main.isParsing;
+    this.#lane = new IncomingLane({
+      ...events,
+      maxMessageBytes,
+      stallTimeoutMs,
+      isBeingRead,
+      onStall,
+      onGrant: (bytes) => options.onGrant(bytes),
+    });
     this.#stall = new Stall(stallTimeoutMs, onStall);
     this.#decoder = new FrameDecoder({
       maxMessageBytes,
@@ -113,7 +121,9 @@ export class FrameReader extends AbstractMessageReader {
   /** Keeps 4. */
   #large(frame: Frame): void {
     this.#main.take(frame);
-    if (this.#main.isParsing) this.#stream.pause();
+    if (!this.#main.isParsing) return;
+    this.#lane.watch();
+    this.#stream.pause();
   }
 
   #part(bytes: Buffer): void {
@@ -132,6 +142,7 @@ export class FrameReader extends AbstractMessageReader {
     }
     if (this.#dead || this.#main.isParsing) return;
     this.#watch();
+    this.#lane.watch();
     this.#stream.resume();
   }
 
