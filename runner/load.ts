@@ -2,6 +2,7 @@
 import { isReserved, MAX_METHOD_NAME, MAX_METHODS } from '../src/protocol/messages.ts';
 import type { InitializeParams, InitializeResult } from '../src/protocol/messages.ts';
 import type { PluginLog } from './api.ts';
+import { native } from './natives.ts';
 import { isObject } from './thrown.ts';
 
 type Phase = 'handshake' | 'import' | 'init' | 'health';
@@ -34,6 +35,15 @@ export async function loadPlugin({ plugin, initArgs, options, state }: Initializ
   await during('init', () => loaded.init({ name, version, dir, initArgs, options, state, log }));
   await during('health', () => loaded.health());
   return loaded;
+}
+
+/** Makes the plugin's folder the working directory. Throws `StartFailure`. */
+export function enter(dir: string): void {
+  try {
+    native.chdir(dir);
+  } catch (error) {
+    throw new StartFailure('import', error);
+  }
 }
 
 async function during<T>(phase: Phase, work: () => T): Promise<Awaited<T>> {

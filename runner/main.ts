@@ -7,14 +7,16 @@ import { attach } from '../src/protocol/attachments.ts';
 import { LANE } from '../src/protocol/lane.ts';
 import { ATTACHMENTS, CHANNEL_FD, Control, ErrorCode, EXIT_FATAL, PROTOCOL_VERSION } from '../src/protocol/messages.ts';
 import type { CallMessage, InitializeParams, InitializeResult } from '../src/protocol/messages.ts';
+import { WARM, warmAnswer } from '../src/protocol/warming.ts';
 import { errorAnswer, resultAnswer, thrownAnswer } from './answer.ts';
 import { Channel } from './channel.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { loadPlugin, StartFailure, type LoadedPlugin } from './load.ts';
+import { enter, loadPlugin, StartFailure, type LoadedPlugin } from './load.ts';
 import { Log } from './log.ts';
 import { Calls } from './serve.ts';
 import { explainItself, hasChannel, redirectConsole } from './stdio.ts';
 import { Vitals } from './vitals.ts';
+import { warmUp } from './warm.ts';
 
 interface Message extends Omit<CallMessage, 'id' | 'method' | 'params'> {
   id?: number;
@@ -42,6 +44,8 @@ function serve(): void {
   const life = new Lifecycle(channel, calls);
   const vitals = new Vitals();
   let initialized = false;
+  /** It was started ahead of need, in no plugin's folder. */
+  let isSpare = false;
   let plugin: LoadedPlugin | null = null;
   let isLettingGo = false;
 
@@ -62,6 +66,10 @@ function serve(): void {
     switch (method) {
       case Control.ping:
         return answer(id, vitals.read());
+      case WARM:
+        isSpare = true;
+        await warmUp();
+        return channel.send(warmAnswer);
       case Control.initialize:
         return initialize(id, params as InitializeParams);
       case Control.drain:
@@ -113,6 +121,7 @@ function serve(): void {
       }
       channel.maxMessageBytes = params.limits.maxMessageBytes;
       if (params.encodings?.includes(LANE) === true) channel.openLane();
+      if (isSpare) enter(params.plugin.dir);
       plugin = await loadPlugin(params, log);
       life.ready(plugin);
       calls.begin(plugin.methods, params.encodings?.includes(ATTACHMENTS) === true);

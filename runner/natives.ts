@@ -8,6 +8,7 @@ const { hrtime, reallyExit } = process as typeof process & { reallyExit(code: nu
 
 export const native = {
   on: process.on.bind(process),
+  chdir: process.chdir.bind(process),
   kill: process.kill.bind(process),
   rss: process.memoryUsage.rss,
   cpuUsage: process.cpuUsage.bind(process),

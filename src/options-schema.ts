@@ -162,6 +162,7 @@ const supervisor = {
   logLevel: z.enum(['error', 'warn', 'info', 'debug'] satisfies LogLevel[], got('"error", "warn", "info" or "debug"')).optional(),
   metrics: flag,
   maxTotalQueueBytes: size(),
+  spares: whole(0, 16),
   nodePath: path,
   defaults: pluginSchema.optional(),
   plugins: z.record(string(NAME_RULE, isPluginName), pluginSchema, group).optional(),

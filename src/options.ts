@@ -61,6 +61,7 @@ export interface ResolvedOptions {
   logLevel: LogLevel;
   metrics: boolean;
   maxTotalQueueBytes: number;
+  spares: number;
   nodePath: string;
   defaults: PluginOptions;
   plugins: Map<string, PluginOptions>;
@@ -119,6 +120,7 @@ export const defaultOptions = deepFrozen({
   logLevel: 'info' as LogLevel,
   metrics: true as boolean,
   maxTotalQueueBytes: 256 * MiB,
+  spares: 0,
   nodePath: process.execPath,
   defaults: pluginDefaults,
   plugins: {} as Record<string, PluginOptions>,
@@ -127,7 +129,7 @@ export const defaultOptions = deepFrozen({
 /** Throws `ConfigInvalidError` as `validateOptions` does. */
 export function resolveOptions(input: SupervisorOptions): ResolvedOptions {
   const { pluginDir, logger, defaults, plugins, ...given } = validateOptions(input);
-  const { watch, stateDir, strict, logLevel, metrics, maxTotalQueueBytes, nodePath } = over(defaultOptions, given);
+  const { watch, stateDir, strict, logLevel, metrics, maxTotalQueueBytes, spares, nodePath } = over(defaultOptions, given);
   return {
     pluginDir: pluginDir ?? null,
     watch,
@@ -137,6 +139,7 @@ export function resolveOptions(input: SupervisorOptions): ResolvedOptions {
     logLevel,
     metrics,
     maxTotalQueueBytes,
+    spares,
     nodePath,
     defaults: defaults ?? {},
     plugins: new Map(Object.entries(plugins ?? {})),

@@ -133,6 +133,8 @@ export interface SupervisorStatus {
   state: 'running' | 'closing' | 'closed';
   uptimeMs: number;
   rssBytes: number;
+  /** Processes that wait for the next start of a plugin. */
+  spares: number;
   plugins: PluginStatus[];
   /** What the catalog refused, and why. */
   refused: { path: string; code: string; message: string }[];

@@ -36,6 +36,11 @@ export interface SupervisorOptions {
   metrics?: boolean;
   /** Bytes of arguments that may wait for a slot, in all plugins together. Default 256 MiB. */
   maxTotalQueueBytes?: number;
+  /**
+   * Node processes that wait, warm, for the next start, restart or replacement of a plugin: so many for each set of launch options
+   * (`nodePath`, `execArgv`, environment) among the loaded plugins. 0 to 16, default 0. Plugins with a command of their own have none.
+   */
+  spares?: number;
   /** The Node binary that runs the plugins. Default `process.execPath`. */
   nodePath?: string;
   /** Options of every plugin. */

@@ -6,7 +6,6 @@
  * 2. Every call that was given to it is answered, or comes back in `done`.
  * 3. When `gone` resolves no process that carries its marker is left.
  */
-import { finished } from 'node:stream/promises';
 import type { Release } from '../catalog/release.ts';
 import { FreeFailedError } from '../errors.ts';
 import type { Emit } from '../events.ts';
@@ -22,19 +21,22 @@ import { Channel, type PendingCall } from '../rpc/channel.ts';
 import type { ExitCause, InstanceStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
-import { isEnding } from './closing.ts';
+import { isEnding, lastWords } from './closing.ts';
 import { endOf, type StartFault } from './ending.ts';
 import { initializeParams, readGreeting, readRefusal, type Welcome } from './handshake.ts';
 import { Journal } from './journal.ts';
 import { climb, drain } from './ladder.ts';
-import { launchPlan } from './launch.ts';
+import { launchPlan, marked } from './launch.ts';
 import { Liveness } from './liveness.ts';
+import type { Spare } from './spare.ts';
 import { transition, type InstanceEnd, type Readiness, type State, type Transition } from './state.ts';
 
 export interface InstanceOptions {
   release: Release;
   options: ResolvedPluginOptions;
   marker: string;
+  /** A process that waits for it, marked so; else one is started. */
+  spare: Spare | null;
   /** What the version before handed over; undefined where it did not. */
   state?: unknown;
   emit: Emit;
@@ -43,8 +45,6 @@ export interface InstanceOptions {
 }
 
 const MEMORY_HIGH = 0.8;
-/** How long the pipes of a dead child may still be read, for its last words. */
-const LAST_WORDS_MS = 50;
 /** How long an answer that it sent in full may take to be parsed. */
 const LAST_ANSWER_MS = 2_000;
 
@@ -58,7 +58,6 @@ export class Instance {
   takesAttachments = false;
   readonly #setup: InstanceOptions;
   readonly #subject: { plugin: string; version: string; instance: string };
-  readonly #file: string;
   readonly #child: Spawned;
   readonly #channel: Channel | null;
   readonly #ready = deferred<Readiness | null>();
@@ -81,9 +80,8 @@ export class Instance {
     this.#subject = { plugin: setup.release.name, version: setup.release.version, instance: setup.marker };
     this.ready = this.#ready.promise;
     this.done = this.#done.promise;
-    const plan = launchPlan(setup.release, setup.options, setup.marker);
-    this.#file = plan.file;
-    this.#child = spawn(plan);
+    const plan = launchPlan(setup.release, setup.options);
+    this.#child = setup.spare?.adopt() ?? spawn(marked(plan, setup.marker));
     const { channel, stdout, stderr, ended } = this.#child;
     this.#setup.emit({ kind: 'instance-starting', ...this.#subject });
     const { maxLogsPerSecond } = setup.options;
@@ -267,14 +265,13 @@ export class Instance {
     this.#hasExited = true;
     clearTimeout(this.#startTimer ?? undefined);
     this.#liveness?.stop();
-    const pipes = [this.#child.channel?.readable, this.#child.stdout, this.#child.stderr].filter((pipe) => pipe !== null && pipe !== undefined);
-    await within(LAST_WORDS_MS, Promise.all(pipes.map((pipe) => finished(pipe, { writable: false }).catch(() => {}))));
+    await lastWords(this.#child);
     if (this.#channel !== null) await within(LAST_ANSWER_MS, this.#channel.delivered());
     this.#child.release();
     this.#journal.flush();
     const end = endOf({
       release: this.#setup.release,
-      file: this.#file,
+      file: launchPlan(this.#setup.release, this.#setup.options).file,
       pid: this.#child.pid,
       raw,
       uptimeMs: Math.round(performance.now() - this.#bornAt),

@@ -3,6 +3,7 @@ import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
 import { describeExit, PluginUnavailableError, type ChameleonError } from '../errors.ts';
 import type { Emit } from '../events.ts';
+import type { Spares } from '../instance/spares.ts';
 import type { InstanceEnd } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
@@ -21,6 +22,7 @@ export interface DeploymentOptions {
   emit: Emit;
   /** Bounds how many children of the whole supervisor start at a time. */
   starts: PQueue;
+  spares: Spares;
   /** Bytes that wait in all deployments together. */
   total: ByteBudget;
   random(): number;

@@ -9,6 +9,7 @@
 import type { Release } from '../catalog/release.ts';
 import { PluginUnavailableError, type ChameleonError } from '../errors.ts';
 import type { Instance } from '../instance/instance.ts';
+import type { Claim } from '../instance/spares.ts';
 import type { InstanceEnd, Readiness } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { DeploymentState, ExitFacts, VersionRole, VersionStatus } from '../types.ts';
@@ -36,6 +37,8 @@ export class Deployment {
   #firstError: ChameleonError | null = null;
   #state: State = { kind: 'starting' };
   readonly #idleness: Idleness;
+  /** To spares for its children. */
+  readonly #claim: Claim;
   /** Resolves when nothing is left of the children that were stopped for want of calls. */
   #emptied: Promise<unknown> = Promise.resolve();
   /** The call came then that they are started for; null while nobody waits for that. */
@@ -65,6 +68,7 @@ export class Deployment {
       onReturned: setup.onReturned,
     });
     this.#idleness = new Idleness(setup.options.idleTimeoutMs, this.dispatcher, () => this.#onIdle());
+    this.#claim = setup.spares.claim(setup.release, setup.options);
     this.#seats = Array.from({ length: setup.options.instances }, (_, number) => this.#seat(number));
     this.#unseen = new Set(this.#seats);
     if (setup.asleep) this.#state = { kind: 'idle' };
@@ -161,6 +165,7 @@ export class Deployment {
       deployment: this.#setup,
       number,
       state: states?.[number],
+      claim: this.#claim,
       isTried: () => this.#isTried,
       onUp: (carrier, readiness) => this.#onUp(seat, carrier, readiness),
       onDown: (carrier) => this.#onDown(seat, carrier),
@@ -181,6 +186,7 @@ export class Deployment {
     this.#state = { kind: 'draining' };
     this.#idleness.end();
     for (const seat of this.#seats) seat.close();
+    this.#claim.end();
     this.#ready.reject(new PluginUnavailableError({ plugin, version }, 'stopped'));
     const allDead = Promise.all(this.#serving.map(({ done }) => done));
     await within(drainTimeoutMs, Promise.race([this.dispatcher.onIdle(), allDead]));

@@ -9,6 +9,7 @@ import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
 import { CallCancelledError, PluginUnavailableError, SupervisorClosedError, VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
+import type { Spares } from '../instance/spares.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { Payload } from '../protocol/json.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
@@ -29,6 +30,7 @@ export interface PluginSetup {
   options: ResolvedPluginOptions;
   emit: Emit;
   starts: PQueue;
+  spares: Spares;
   total: ByteBudget;
   random(): number;
   observer: CallObserver | null;
@@ -229,7 +231,7 @@ export class Plugin implements RolloutHost {
   }
 
   #deploy(release: Release, once: boolean, options = this.#options, states?: readonly unknown[]): Deployment {
-    const { starts, total, random, verify } = this.#setup;
+    const { starts, spares, total, random, verify } = this.#setup;
     const deployment: Deployment = new Deployment({
       release,
       options,
@@ -238,6 +240,7 @@ export class Plugin implements RolloutHost {
       states,
       emit: this.emit,
       starts,
+      spares,
       total,
       random,
       verify,

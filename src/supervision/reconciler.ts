@@ -47,6 +47,7 @@ export class Reconciler {
   /** Makes what runs follow `options` and the plugin folder as they are now. */
   async follow(options: ResolvedOptions): Promise<ReconfigureReport> {
     this.#roster.options = options;
+    this.#roster.spares.resize(options.spares);
     return this.#reconcile(await this.#scan());
   }
 

@@ -11,6 +11,7 @@ import { highestSatisfying } from '../catalog/reference.ts';
 import { checkEngines, readRelease, type Release } from '../catalog/release.ts';
 import { isChameleonError, PluginExistsError, PluginNotFoundError, PluginUnavailableError, SupervisorClosedError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
+import { Spares } from '../instance/spares.ts';
 import { resolvePluginOptions, resolveRollout, type ResolvedOptions, type ResolvedPluginOptions, type ResolvedRolloutOptions } from '../options.ts';
 import { verifyRelease } from '../install/api.ts';
 import { nodeVersion } from '../process/node-version.ts';
@@ -36,6 +37,7 @@ export class Roster {
   readonly #retirement = new Retirement();
   readonly #setup: RosterOptions;
   readonly #starts = new PQueue({ concurrency: 2 * availableParallelism() });
+  readonly spares: Spares;
   readonly #total: ByteBudget;
   /** As they were given last. */
   options: ResolvedOptions;
@@ -46,6 +48,7 @@ export class Roster {
   constructor(setup: RosterOptions) {
     this.#setup = setup;
     this.options = setup.options;
+    this.spares = new Spares({ count: setup.options.spares, starts: this.#starts, random: setup.random });
     this.#total = new ByteBudget(setup.options.maxTotalQueueBytes);
   }
 
@@ -123,7 +126,7 @@ export class Roster {
   async close(drainTimeoutMs: number | undefined): Promise<StopReport[]> {
     this.#closed = true;
     const plugins = [...this.plugins.values()].map((plugin) => plugin.close(drainTimeoutMs));
-    const reports = await Promise.all([...plugins, this.#retirement.close(drainTimeoutMs)]);
+    const [reports] = await Promise.all([Promise.all([...plugins, this.#retirement.close(drainTimeoutMs)]), this.spares.close()]);
     await this.memory.close();
     return reports.flat();
   }
@@ -155,6 +158,7 @@ export class Roster {
       observer,
       random,
       starts: this.#starts,
+      spares: this.spares,
       total: this.#total,
       retirement: this.#retirement,
       installed: (range) => this.#installed(name, range),

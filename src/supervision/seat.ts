@@ -8,8 +8,8 @@
 import type { ChameleonError } from '../errors.ts';
 import type { ReplaceReason } from '../events.ts';
 import { Instance } from '../instance/instance.ts';
+import type { Claim } from '../instance/spares.ts';
 import type { InstanceEnd, Readiness } from '../instance/state.ts';
-import { newMarker } from '../process/orphans.ts';
 import { EXIT_FATAL } from '../protocol/messages.ts';
 import type { ExitFacts, InstanceStatus } from '../types.ts';
 import type { Carrier } from './carrier.ts';
@@ -25,6 +25,7 @@ export interface SeatOptions {
   number: number;
   /** For its first child: what the version before handed over. */
   state: unknown;
+  claim: Claim;
   /** A start that fails is the last one. */
   isTried(): boolean;
   /** From now on it takes calls. */
@@ -167,16 +168,18 @@ export class Seat {
     this.#starting = true;
     const { starts, verify, release, options, emit } = this.#setup.deployment;
     void starts.add(async () => {
-      const marker = await newMarker();
       const refusal = await verify(release);
+      const { marker, spare } = await this.#setup.claim.take();
       this.#starting = this.#isWanted;
-      if (this.#closed || !this.#starting) return;
+      const isOver = this.#closed || !this.#starting;
+      if (isOver || refusal !== null) void spare?.end();
+      if (isOver) return;
       if (refusal !== null) return this.#refuse(refusal);
       const onMemoryHigh = (): void => {
         this.#setup.onTrouble({ reason: 'memory-limit', detail: 'its memory came near the limit', stderrTail: '' });
         this.#replaceWarm(instance, 'memory-limit');
       };
-      const instance: Instance = new Instance({ release, options, marker, state: this.#handed, emit, onMemoryHigh });
+      const instance: Instance = new Instance({ release, options, marker, spare, state: this.#handed, emit, onMemoryHigh });
       this.#instances.add(instance);
       void instance.done.then((end) => this.#onEnd(instance, end));
       void instance.gone.then(() => {

@@ -4,16 +4,7 @@
  * 1. A call never throws: whatever is wrong with it, its promise says so.
  * 2. After `close()` resolved no process, timer or listener of ours is left.
  */
-import { parseReference, type Reference } from '../catalog/reference.ts';
-import {
-  ConfigInvalidError,
-  isChameleonError,
-  NotSerializableError,
-  PluginNotFoundError,
-  SupervisorClosedError,
-  VersionNotFoundError,
-  type ChameleonError,
-} from '../errors.ts';
+import { ConfigInvalidError, NotSerializableError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
 import { EventHub, type SupervisorEvent, type Telemetry } from '../events.ts';
 import { resolveOptions, validateLoadOptions, type ResolvedOptions } from '../options.ts';
 import { ownResidentBytes } from '../process/memory.ts';
@@ -39,6 +30,7 @@ import { openMemory } from '../state/open.ts';
 import { typedClient } from './client.ts';
 import type { Deployment } from './deployment.ts';
 import { Reconciler, type ReconfigureReport } from './reconciler.ts';
+import { References } from './references.ts';
 import { Roster } from './roster.ts';
 import { Following } from './following.ts';
 import { total } from './status.ts';
@@ -52,13 +44,11 @@ export interface SupervisorSetup {
 
 const NO_OPTIONS: CallOptions = {};
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-/** References that are parsed already; callers use few. */
-const MAX_REFERENCES = 1_000;
 
 export class Supervisor extends EventHub {
   readonly #roster: Roster;
   readonly #telemetry: Telemetry | null;
-  readonly #references = new Map<string, Reference>();
+  readonly #references: References;
   readonly #startedAt = performance.now();
   #nextId = FIRST_CALL_ID;
   readonly #reconciler: Reconciler;
@@ -73,6 +63,7 @@ export class Supervisor extends EventHub {
     this.#telemetry = telemetry;
     const emit = (event: SupervisorEvent): void => this.publish(event);
     this.#roster = new Roster({ options, version, random, observer: telemetry, emit });
+    this.#references = new References(this.#roster.plugins);
     this.#reconciler = new Reconciler(this.#roster, emit);
     this.#following = new Following(this.#reconciler, emit);
   }
@@ -96,7 +87,7 @@ export class Supervisor extends EventHub {
     try {
       if (this.#closing !== null) throw new SupervisorClosedError({ plugin, method });
       if (options !== NO_OPTIONS) checkTimeout(options.timeoutMs);
-      const { name, range } = this.#reference(plugin);
+      const { name, range } = this.#references.of(plugin);
       const target = this.#roster.get(name);
       return target.call(this.#newId, range, method, argsToJson(args), options);
     } catch (error) {
@@ -160,6 +151,7 @@ export class Supervisor extends EventHub {
       state: this.#closed ? 'closed' : this.#closing === null ? 'running' : 'closing',
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       rssBytes: ownResidentBytes(),
+      spares: this.#roster.spares.waiting,
       plugins: [...this.#roster.plugins.values()].map((plugin) => plugin.status()),
       refused: this.#reconciler.refused.map(({ path, error }) => ({ path, code: error.code, message: error.message })),
     };
@@ -258,34 +250,8 @@ export class Supervisor extends EventHub {
   }
 
   #deployment(plugin: string): Deployment {
-    const { name, range } = this.#reference(plugin);
+    const { name, range } = this.#references.of(plugin);
     return this.#roster.get(name).route(range);
-  }
-
-  #reference(text: string): Reference {
-    const known = this.#references.get(text);
-    if (known !== undefined) return known;
-    const reference = this.#parse(text);
-    if (this.#references.size >= MAX_REFERENCES) this.#references.clear();
-    this.#references.set(text, reference);
-    return reference;
-  }
-
-  /** A reference that cannot be one is an unknown plugin or version, so the error says what there is. */
-  #parse(text: string): Reference {
-    try {
-      return parseReference(text);
-    } catch (error) {
-      const names = [...this.#roster.plugins.keys()];
-      if (isChameleonError(error) && error.code === 'ERR_PLUGIN_NOT_FOUND') throw new PluginNotFoundError(error.plugin ?? '', names);
-      if (!(error instanceof VersionNotFoundError)) throw error;
-      const versions = this.#roster.plugins.get(error.plugin ?? '')?.status().versions ?? [];
-      throw new VersionNotFoundError(
-        error.plugin ?? '',
-        error.range,
-        versions.map(({ version }) => version),
-      );
-    }
   }
 
   #mustBeOpen(): void {

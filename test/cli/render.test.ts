@@ -188,6 +188,7 @@ test('status shows every version, the reason of a failed one, and what was refus
     uptimeMs: 5_000,
     rssBytes: 1024 * 1024,
     plugins: [plugin],
+    spares: 0,
     refused: [{ path: '/p/bad', code: 'ERR_MANIFEST_INVALID', message: 'no package.json' }],
   });
   expect(text).toMatch(/hello +1\.0\.0 \* +running +42 +1m 1s +3 +4 +open 4s +2 +50 MiB/);
