@@ -1,11 +1,14 @@
 /** What a child that waits for its plugin does ahead, since every start needs it. A child that is started for its plugin does none of it. */
 
-const EMPTY_MODULE: string = 'data:text/javascript,';
+/** Modules that do nothing; one of each kind, and another one that finds the loader awake. */
+const MODULES = ['api.js', 'api.js?again', 'nothing.cjs'];
 
-/** Wakes the loader of ES modules, unless what Node was started with may see that it does. */
+/** Wakes the loader of modules, unless something that Node was started with may see that. */
 export async function warmUp(): Promise<void> {
-  require('node:path');
-  require('node:url');
   if (process.execArgv.length > 0 || process.env.NODE_OPTIONS !== undefined) return;
-  await import(EMPTY_MODULE).catch(() => {});
+  const { join } = require('node:path') as typeof import('node:path');
+  const { pathToFileURL } = require('node:url') as typeof import('node:url');
+  const here = pathToFileURL(join(__dirname, '/')).href;
+  for (const module of MODULES) await import(here + module).catch(() => {});
+  delete require.cache[join(__dirname, 'nothing.cjs')];
 }

@@ -62,7 +62,7 @@ const QUIET_MS = 50;
 const PATIENCE_MS = 2_000;
 const WARM_WITHIN_MS = 10_000;
 /** A cold start is faster than one that takes longer to say that it lives. */
-const PROOF_MS = 100;
+const PROOF_MS = 250;
 const BACKOFF = { backoffMs: 200, maxBackoffMs: 30_000 };
 /** Who waited this long did not die of how it was started. */
 const LIFE_MS = 10_000;
