@@ -7,7 +7,7 @@ import { attach } from '../src/protocol/attachments.ts';
 import { LANE } from '../src/protocol/lane.ts';
 import { ATTACHMENTS, CHANNEL_FD, Control, ErrorCode, EXIT_FATAL, PROTOCOL_VERSION } from '../src/protocol/messages.ts';
 import type { CallMessage, InitializeParams, InitializeResult } from '../src/protocol/messages.ts';
-import { WARM, warmAnswer } from '../src/protocol/warming.ts';
+import { warmAnswer } from '../src/protocol/warming.ts';
 import { errorAnswer, resultAnswer, thrownAnswer } from './answer.ts';
 import { Channel } from './channel.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -66,7 +66,7 @@ function serve(): void {
     switch (method) {
       case Control.ping:
         return answer(id, vitals.read());
-      case WARM:
+      case Control.warm:
         isSpare = true;
         await warmUp();
         return channel.send(warmAnswer);

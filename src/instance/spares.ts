@@ -98,9 +98,10 @@ export class Spares {
   /** From now on spares wait that fit this release. */
   claim(release: Release, options: ResolvedPluginOptions): Claim {
     let kind: Kind | null = null;
+    let isOver = false;
     /** Our environment may have changed since. */
     const follow = (plan: SpawnPlan | null): void => {
-      const key = plan === null || this.#closed ? null : keyOf(plan);
+      const key = plan === null || isOver || this.#closed ? null : keyOf(plan);
       if (key === (kind?.key ?? null)) return;
       const before = kind;
       kind = key === null ? null : this.#kindOf(key, plan!);
@@ -112,7 +113,10 @@ export class Spares {
         if (this.#count > 0) follow(sparePlan(release, options));
         return (kind && (await this.#take(kind))) ?? { marker: await newMarker(), spare: null };
       },
-      end: () => follow(null),
+      end: () => {
+        isOver = true;
+        follow(null);
+      },
     };
   }
 

@@ -25,6 +25,7 @@ export const MAX_METHODS = 1_000;
 export const MAX_METHOD_NAME = 200;
 
 export const Control = {
+  warm: '$/warm',
   initialize: '$/initialize',
   cancel: '$/cancelRequest',
   ping: '$/ping',

@@ -3,10 +3,10 @@
  * Both ends have these frames byte for byte, so that whoever asks need not decode what else the child has to say.
  */
 import { framedText } from './framing.ts';
+import { Control } from './messages.ts';
 
-export const WARM = '$/warm';
 /** No other request has this id. */
 const WARM_ID = -1;
 
-export const warmRequest = framedText(`{"jsonrpc":"2.0","id":${WARM_ID},"method":"${WARM}"}`);
+export const warmRequest = framedText(`{"jsonrpc":"2.0","id":${WARM_ID},"method":"${Control.warm}"}`);
 export const warmAnswer = framedText(`{"jsonrpc":"2.0","id":${WARM_ID},"result":null}`);

@@ -188,9 +188,10 @@ test('status shows every version, the reason of a failed one, and what was refus
     uptimeMs: 5_000,
     rssBytes: 1024 * 1024,
     plugins: [plugin],
-    spares: 0,
+    spares: 2,
     refused: [{ path: '/p/bad', code: 'ERR_MANIFEST_INVALID', message: 'no package.json' }],
   });
+  expect(text).toContain('1.0 MiB, 2 spares waiting\n');
   expect(text).toMatch(/hello +1\.0\.0 \* +running +42 +1m 1s +3 +4 +open 4s +2 +50 MiB/);
   expect(text).toMatch(/hello +0\.9\.0 held +failed +- +-/);
   expect(text).toContain('hello@0.9.0 ERR_START_FAILED: no entry');

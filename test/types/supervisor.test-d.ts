@@ -22,6 +22,9 @@ describe('options', () => {
   test('are all optional, and misspelt ones are errors', () => {
     expectTypeOf(createSupervisor).toBeCallableWith();
     expectTypeOf(createSupervisor).toBeCallableWith({ pluginDir: './plugins', plugins: { hello: { concurrency: 1, breaker: { maxFailures: 3 } } } });
+    expectTypeOf(createSupervisor).toBeCallableWith({ spares: 2 });
+    // @ts-expect-error they are the supervisor's, not a plugin's
+    void createSupervisor({ defaults: { spares: 2 } });
     // @ts-expect-error concurency
     void createSupervisor({ defaults: { concurency: 1 } });
     // @ts-expect-error a level that is none

@@ -64,6 +64,15 @@ describe('validation', () => {
     expect(paths({ defaults: { callTimeoutMs: 2 ** 31 } })).toEqual(['defaults.callTimeoutMs']);
   });
 
+  test('spares are the supervisor’s, a whole number up to sixteen', () => {
+    for (const spares of [0, 16]) expect(paths({ spares })).toEqual([]);
+    for (const spares of [-1, 17, 1.5, '2', null]) expect(paths({ spares })).toEqual(['spares']);
+    expect(messageAt({ spares: 17 }, 'spares')).toBe('expected a whole number from 0 to 16, got 17');
+    expect(paths({ defaults: { spares: 1 } })).toEqual(['defaults.spares']);
+    expect(resolveOptions({}).spares).toBe(0);
+    expect(resolveOptions({ spares: 3 }).spares).toBe(3);
+  });
+
   test('what JSON cannot carry to the plugin is refused where it stands, however deep', () => {
     const cycle: Record<string, unknown> = {};
     cycle['again'] = { cycle };

@@ -5,6 +5,7 @@
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createSupervisor } from '../../../dist/src/index.js';
@@ -12,6 +13,8 @@ import { withPlugins } from './folder.mjs';
 
 const run = promisify(execFile);
 const TOGETHER = 20;
+/** Until what started the spare is over. */
+const SETTLE_MS = 20;
 const within = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 async function timed(work) {
@@ -46,6 +49,24 @@ const loaded = (supervisor, name) => async () => {
   return ms;
 };
 
+/** The same when a spare waits. */
+const loadedWarm = (supervisor, name) => async () => {
+  while (supervisor.status().spares === 0) await sleep(5);
+  await sleep(SETTLE_MS);
+  return loaded(supervisor, name)();
+};
+
+/** What it takes a fresh Node, its loader awake, to import the plugin. */
+const imported = (name) => async () => {
+  const code = `import('data:text/javascript,').then(async () => {
+    const start = performance.now();
+    await import(process.argv[1]);
+    console.log(performance.now() - start);
+  })`;
+  const { stdout } = await run(process.execPath, ['-e', code, new URL(`../plugins/${name}/index.js`, import.meta.url).href]);
+  return Number(stdout);
+};
+
 /** All of a plugin folder at once, until the last one is ready. */
 const together = (pluginDir) => async () => {
   let supervisor;
@@ -66,6 +87,14 @@ async function oneByOne(start, times) {
   return { ms: await medianOf(times, start) };
 }
 
+async function besideImport(name, times) {
+  // So that there are launch options to keep a spare for.
+  await supervisor.load(within('plugins/work'));
+  const ms = await medianOf(times, loadedWarm(supervisor, name));
+  const importMs = await medianOf(Math.ceil(times / 2), imported(name));
+  return { ms, importMs, beyondMs: ms - importMs };
+}
+
 /** What each of them took of the cores there are is what can be held against a start by itself. */
 async function twenty(times) {
   const allMs = await withPlugins(TOGETHER, (dir) => medianOf(Math.ceil(times / TOGETHER), together(dir)));
@@ -73,13 +102,18 @@ async function twenty(times) {
 }
 
 const [subject, times] = process.argv.slice(2);
-const supervisor = await createSupervisor();
+const warm = { 'spare-esm': 'echo', 'spare-commonjs': 'echo-commonjs' }[subject];
+const supervisor = await createSupervisor({ spares: warm === undefined ? 0 : 1 });
 const start = {
   'node-e-0': node,
   fork: forked,
   'chameleon-esm': loaded(supervisor, 'echo'),
   'chameleon-commonjs': loaded(supervisor, 'echo-commonjs'),
 }[subject];
-const measured = await (start === undefined ? twenty(Number(times)) : oneByOne(start, Number(times)));
+const measure = () => {
+  if (warm !== undefined) return besideImport(warm, Number(times));
+  return start === undefined ? twenty(Number(times)) : oneByOne(start, Number(times));
+};
+const measured = await measure();
 await supervisor.close();
 process.stdout.write(JSON.stringify(measured));

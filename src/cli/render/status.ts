@@ -28,7 +28,8 @@ const STATE_STYLE: Record<DeploymentState, Style> = {
 };
 
 export function renderSupervisor(status: SupervisorStatus): string {
-  const head = `supervisor ${status.state}, pid ${status.pid}, up ${duration(status.uptimeMs)}, ${bytes(status.rssBytes)}`;
+  const spares = status.spares === 0 ? '' : `, ${status.spares} ${status.spares === 1 ? 'spare' : 'spares'} waiting`;
+  const head = `supervisor ${status.state}, pid ${status.pid}, up ${duration(status.uptimeMs)}, ${bytes(status.rssBytes)}${spares}`;
   const refused = status.refused.map(
     ({ path, code, message }) => `${paint('red', 'refused')} ${plain(path)} ${code}\n  ${plain(message).replaceAll('\n', '\n  ')}`,
   );
