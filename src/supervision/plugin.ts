@@ -5,14 +5,11 @@
  * 2. Of active, held and candidate there is one each at the most.
  * 3. After a switch no call that has not begun is begun by the old deployment, where the new one fits what was asked for.
  */
-import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
 import { CallCancelledError, PluginUnavailableError, SupervisorClosedError, VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
-import type { Spares } from '../instance/spares.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import type { Payload } from '../protocol/json.ts';
-import type { ByteBudget } from '../resilience/queue.ts';
 import type { CallOptions, PluginState, PluginStatus } from '../types.ts';
 import { Call } from './call.ts';
 import type { DeploymentOptions, StopReport } from './deployment-state.ts';
@@ -25,19 +22,14 @@ import type { RolloutHost } from './rollout.ts';
 import { Rollouts } from './rollouts.ts';
 import { pluginStatus } from './status.ts';
 
-export interface PluginSetup {
+/** The rest is what each of its deployments is given. */
+export interface PluginSetup extends Pick<DeploymentOptions, 'emit' | 'starts' | 'spares' | 'total' | 'random' | 'verify'> {
   name: string;
   options: ResolvedPluginOptions;
-  emit: Emit;
-  starts: PQueue;
-  spares: Spares;
-  total: ByteBudget;
-  random(): number;
   observer: CallObserver | null;
   retirement: Retirement;
   /** An installed release that may be run, the highest in `range`; null when there is none. */
   installed(range: string): Promise<Release | null>;
-  verify: DeploymentOptions['verify'];
 }
 
 export class Plugin implements RolloutHost {
