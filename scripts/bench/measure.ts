@@ -39,8 +39,8 @@ export async function measure(
 async function driven(nodePath: string, { suite, subject }: Step, effort: Effort): Promise<Record<string, Measured>> {
   const driver = fileURLToPath(new URL(`drivers/${suite.driver}`, import.meta.url));
   const args = [...suite.nodeArgs, driver, subject ?? '-', String(suite.amount(effort))];
-  // First on the PATH too, so that what is started by name is the same Node.
-  const env = { ...process.env, PATH: `${dirname(nodePath)}${delimiter}${process.env.PATH ?? ''}` };
+  // First on the PATH too, so that what is started by name is the same Node. Which reads its extra certificates at each start, where it is told of any.
+  const env = { ...process.env, PATH: `${dirname(nodePath)}${delimiter}${process.env.PATH ?? ''}`, NODE_EXTRA_CA_CERTS: undefined };
   const { stdout } = await run(nodePath, args, { timeout: TIMEOUT_MS, env });
   const measured: unknown = JSON.parse(stdout);
   return subject === null ? (measured as Record<string, Measured>) : { [subject]: measured as Measured };

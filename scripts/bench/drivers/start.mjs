@@ -67,6 +67,9 @@ const imported = (name) => async () => {
   return Number(stdout);
 };
 
+/** So many that do nothing, at once. */
+const nodes = () => timed(() => Promise.all(Array.from({ length: TOGETHER }, node)));
+
 /** All of a plugin folder at once, until the last one is ready. */
 const together = (pluginDir) => async () => {
   let supervisor;
@@ -83,37 +86,46 @@ async function medianOf(times, start) {
   return measured.sort((a, b) => a - b)[Math.floor(measured.length / 2)];
 }
 
-async function oneByOne(start, times) {
-  return { ms: await medianOf(times, start) };
-}
-
-async function besideImport(name, times) {
-  // So that there are launch options to keep a spare for.
-  await supervisor.load(within('plugins/work'));
-  const ms = await medianOf(times, loadedWarm(supervisor, name));
+/** `importMs` of that is the plugin's own. */
+async function beyondImport(ms, name, times) {
   const importMs = await medianOf(Math.ceil(times / 2), imported(name));
   return { ms, importMs, beyondMs: ms - importMs };
 }
 
+async function cold(name, times) {
+  return beyondImport(await medianOf(times, loaded(supervisor, name)), name, times);
+}
+
+async function warm(name, times) {
+  // So that there are launch options to keep a spare for.
+  await supervisor.load(within('plugins/work'));
+  return beyondImport(await medianOf(times, loadedWarm(supervisor, name)), name, times);
+}
+
+async function bare(times) {
+  const ms = await medianOf(times, node);
+  return { ms, beyondMs: ms };
+}
+
 /** What each of them took of the cores there are is what can be held against a start by itself. */
-async function twenty(times) {
-  const allMs = await withPlugins(TOGETHER, (dir) => medianOf(Math.ceil(times / TOGETHER), together(dir)));
+async function twenty(start, times) {
+  const allMs = await medianOf(Math.ceil(times / TOGETHER), start);
   return { allMs, ms: (allMs * Math.min(availableParallelism(), TOGETHER)) / TOGETHER };
 }
 
-const [subject, times] = process.argv.slice(2);
-const warm = { 'spare-esm': 'echo', 'spare-commonjs': 'echo-commonjs' }[subject];
-const supervisor = await createSupervisor({ spares: warm === undefined ? 0 : 1 });
-const start = {
-  'node-e-0': node,
-  fork: forked,
-  'chameleon-esm': loaded(supervisor, 'echo'),
-  'chameleon-commonjs': loaded(supervisor, 'echo-commonjs'),
-}[subject];
-const measure = () => {
-  if (warm !== undefined) return besideImport(warm, Number(times));
-  return start === undefined ? twenty(Number(times)) : oneByOne(start, Number(times));
+const [subject, amount] = process.argv.slice(2);
+const times = Number(amount);
+const supervisor = await createSupervisor({ spares: subject.startsWith('spare') ? 1 : 0 });
+const subjects = {
+  'chameleon-esm': () => cold('echo', times),
+  'chameleon-commonjs': () => cold('echo-commonjs', times),
+  'spare-esm': () => warm('echo', times),
+  'spare-commonjs': () => warm('echo-commonjs', times),
+  fork: async () => ({ ms: await medianOf(times, forked) }),
+  'node-e-0': () => bare(times),
+  'chameleon-20': () => withPlugins(TOGETHER, (dir) => twenty(together(dir), times)),
+  'node-20': () => twenty(nodes, times),
 };
-const measured = await measure();
+const measured = await subjects[subject]();
 await supervisor.close();
 process.stdout.write(JSON.stringify(measured));
