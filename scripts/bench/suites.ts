@@ -215,6 +215,15 @@ export const SUITES: readonly Suite[] = [
     ],
   },
   {
+    name: 'instances',
+    title: 'Calls that compute, 20 in flight, on several instances of one plugin',
+    driver: 'instances.mjs',
+    nodeArgs: [],
+    amount: ({ loadMs }) => loadMs,
+    subjects: { '1': '1 instance', '2': '2 instances' },
+    metrics: [{ id: 'perSecond', title: 'throughput', unit: 'calls/s', over: ['1'] }],
+  },
+  {
     name: 'turns',
     title: 'Many plugins, 100 calls in flight in one of them at a time',
     driver: 'many.mjs',
@@ -291,6 +300,7 @@ export const TARGETS: readonly Target[] = [
   { suite: 'many', metric: 'perSecond', subject: 'running-10', over: 'running-1', atLeast: FLAT },
   { suite: 'many', metric: 'perSecond', subject: 'running-50', over: 'running-1', atLeast: FLAT },
   { suite: 'many', metric: 'perSecond', subject: 'registered-1000', over: 'running-1', atLeast: FLAT },
+  { suite: 'instances', metric: 'perSecond', subject: '2', over: '1', atLeast: 1.8 },
   { suite: 'turns', metric: 'hostUs', subject: 'turns-10', over: 'turns-1', atMost: 1.15 },
   { suite: 'turns', metric: 'hostUs', subject: 'turns-50', over: 'turns-1', atMost: 1.15 },
   { suite: 'turns', metric: 'perSecond', subject: 'turns-10', over: 'turns-1', atLeast: FLAT },
