@@ -173,6 +173,7 @@ export const SUITES: readonly Suite[] = [
     amount: ({ loadMs }) => loadMs,
     together: true,
     subjects: { 'fork-alone': 'alone', 'fork-loop-full': 'beside one with 100 trivial calls in flight' },
+    slow: ['fork-alone', 'fork-loop-full'],
     metrics: [
       { id: 'p50Us', title: 'p50', unit: 'µs', over: ['fork-alone'] },
       { id: 'p99Us', title: 'p99', unit: 'µs', over: ['fork-alone'] },
@@ -230,7 +231,7 @@ export const SUITES: readonly Suite[] = [
     nodeArgs: [],
     amount: ({ phaseMs }) => phaseMs,
     subjects: { 'turns-1': '1 running', 'turns-10': '10 running', 'turns-50': '50 running' },
-    slow: ['turns-50'],
+    slow: ['turns-1', 'turns-10', 'turns-50'],
     metrics: [
       { id: 'perSecond', title: 'throughput', unit: 'calls/s', over: ['turns-1'] },
       { id: 'hostUs', title: 'processor time of the supervisor, a call', unit: 'µs', over: ['turns-1'] },
@@ -243,7 +244,7 @@ export const SUITES: readonly Suite[] = [
     nodeArgs: [],
     amount: ({ phaseMs }) => phaseMs,
     subjects: { 'fork-1': '1 child', 'fork-10': '10 children', 'fork-50': '50 children' },
-    slow: ['fork-50'],
+    slow: ['fork-1', 'fork-10', 'fork-50'],
     metrics: [
       { id: 'perSecond', title: 'throughput', unit: 'calls/s', over: ['fork-1'] },
       { id: 'hostUs', title: 'processor time of the parent, a call', unit: 'µs', over: ['fork-1'] },

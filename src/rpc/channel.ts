@@ -54,6 +54,9 @@ const MAX_CONTROL_BYTES = 2 ** 20;
 const MAX_LOG_CHARS = 65_536;
 const LEVELS = new Set(['error', 'warn', 'info', 'debug']);
 
+/** Calls that are open in all channels, as one event loop serves them. */
+let underWay = 0;
+
 export class Channel {
   readonly #options: ChannelOptions;
   readonly #reader: FrameReader;
@@ -116,7 +119,7 @@ export class Channel {
 
   call(call: PendingCall): void {
     this.#calls.add(call);
-    this.#writer.send(call, this.#calls.size === 1);
+    this.#writer.send(call, underWay++ === 0);
   }
 
   /** Takes a call back that was not sent. False when it was: then only `cancel` is left. */
@@ -143,6 +146,7 @@ export class Channel {
     this.#reader.dispose();
     this.#writer.dispose();
     const calls = this.pendingCalls();
+    underWay -= calls.length;
     this.#calls.clear();
     this.#tellIdle();
     return calls;
@@ -193,6 +197,7 @@ export class Channel {
 
   #remove(call: PendingCall): boolean {
     const removed = this.#calls.delete(call.id);
+    if (removed) underWay--;
     if (this.#calls.size === 0) this.#tellIdle();
     return removed;
   }

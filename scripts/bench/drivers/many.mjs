@@ -32,23 +32,26 @@ async function measured(load) {
   return { perSecond, hostUs: ((user + system) * 1000) / (perSecond * (performance.now() - from)) };
 }
 
+/** So many calls of one of them. */
+async function turn(call, times) {
+  let made = 0;
+  const lane = async () => {
+    while (made++ < times) await checked(call);
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+}
+
 /** The calls in flight are shared evenly. */
 async function together(calls) {
   let next = 0;
   const load = (ms) => closedLoopFor(ms, IN_FLIGHT, () => checked(calls[next++ % calls.length]));
+  for (const call of calls) await turn(call, WARM_UP_CALLS);
   await load(Math.max(durationMs, WARM_UP_MS));
   return measured(() => load(durationMs));
 }
 
 /** All calls in flight are one's, and then the next one's: what is written and read at once is as much however many there are. */
 async function inTurns(calls) {
-  const turn = async (call, times) => {
-    let made = 0;
-    const lane = async () => {
-      while (made++ < times) await checked(call);
-    };
-    await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
-  };
   for (const call of calls) await turn(call, WARM_UP_CALLS);
   return measured(async () => {
     const from = performance.now();
