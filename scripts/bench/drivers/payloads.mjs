@@ -2,6 +2,8 @@
  * Sends payloads to one subject and back, in a process of its own: `node payloads.mjs SUBJECT MS`, each payload for so long. Prints
  * round trips a second as JSON. So many are in flight that about two MiB are under way, but never more than 100.
  */
+import { WARM_UP_MS } from './load.mjs';
+
 const UNDER_WAY_BYTES = 2 ** 21;
 const MAX_IN_FLIGHT = 100;
 const SIZES = { '1KiB': 2 ** 10, '64KiB': 2 ** 16, '1MiB': 2 ** 20, '8MiB': 2 ** 23 };
@@ -45,6 +47,7 @@ for (const [name, shape] of Object.entries(SHAPES)) {
   // JSON has no bytes: what it makes of them is another payload.
   const sample = shape.make(SIZES['1KiB']);
   if (!shape.isSame(sample, await call(sample))) continue;
+  await perSecond(sample, shape, MAX_IN_FLIGHT, WARM_UP_MS);
   for (const [title, size] of Object.entries(SIZES)) {
     const payload = shape.make(size);
     const lanes = Math.min(MAX_IN_FLIGHT, Math.max(1, Math.floor(UNDER_WAY_BYTES / size)));
