@@ -38,7 +38,7 @@ export interface Suite {
   metrics: readonly Metric[];
 }
 
-export const FULL: Effort = { rounds: 5, phaseMs: 1_500, starts: 10, plugins: 20, loadMs: 2_000, payloadMs: 800, isQuick: false };
+export const FULL: Effort = { rounds: 5, phaseMs: 1_000, starts: 10, plugins: 20, loadMs: 1_500, payloadMs: 500, isQuick: false };
 export const QUICK: Effort = { rounds: 1, phaseMs: 200, starts: 2, plugins: 5, loadMs: 250, payloadMs: 50, isQuick: true };
 
 const PAYLOAD_SIZES = ['1KiB', '64KiB', '1MiB', '8MiB'];
