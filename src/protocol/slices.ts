@@ -2,6 +2,7 @@
  * Parsing that never holds up the event loop: a few milliseconds a turn for all that is being parsed, each in its turn.
  *
  * 1. `done` is called once, never before `parseInSlices` has returned, and not at all after the returned function was.
+ * 2. A step of `inSlices` is not taken before it has returned, nor after the returned function was called, unless that is by itself.
  */
 import { SlicedJson } from './sliced-json.ts';
 
@@ -11,21 +12,28 @@ const SLICE_MS = 4;
 /** `structure`: about how many values there are in it. */
 export type Parsed = { kind: 'value'; value: unknown; structure: number } | { kind: 'no-json'; reason: string };
 
-interface Job {
-  readonly json: SlicedJson;
-  readonly done: (parsed: Parsed) => void;
-}
+/** Goes on until then, on the monotonic clock; true when it is done. */
+type Step = (until: number) => boolean;
 
-const jobs: Job[] = [];
+const jobs: Step[] = [];
 let isScheduled = false;
 
 /** `bytes` are its own from now on. The returned function gives up. */
 export function parseInSlices(bytes: Buffer, done: (parsed: Parsed) => void): () => void {
-  const job = { json: new SlicedJson(bytes), done };
-  jobs.push(job);
+  const json = new SlicedJson(bytes);
+  return inSlices((until) => {
+    const parsed = workOn(json, until);
+    if (parsed !== null) done(parsed);
+    return parsed !== null;
+  });
+}
+
+/** Other work of which as much may come, in turns with all that is being parsed. The returned function gives up. */
+export function inSlices(step: Step): () => void {
+  jobs.push(step);
   schedule();
   return () => {
-    const at = jobs.indexOf(job);
+    const at = jobs.indexOf(step);
     if (at !== -1) jobs.splice(at, 1);
   };
 }
@@ -40,10 +48,8 @@ function work(): void {
   const until = performance.now() + SLICE_MS;
   try {
     while (jobs.length > 0 && performance.now() < until) {
-      const job = jobs.shift()!;
-      const parsed = workOn(job.json, until);
-      if (parsed === null) jobs.push(job);
-      else job.done(parsed);
+      const step = jobs.shift()!;
+      if (!step(until)) jobs.push(step);
     }
   } finally {
     isScheduled = false;

@@ -2,17 +2,18 @@
  * Frames in, messages out, in the same order. Owns the parsing; knows nothing of streams.
  *
  * 1. However large and dense a frame is, it never holds up the event loop: it is parsed in slices, and what comes meanwhile waits behind it.
+ *    Of that there may be as much as the lane has room for, so it is taken in slices, too.
  * 2. After a fault, or `drop`, nothing is delivered.
  */
 import { attach } from '../protocol/attachments.ts';
-import { parseInSlices, type Parsed } from '../protocol/slices.ts';
+import { inSlices, parseInSlices, type Parsed } from '../protocol/slices.ts';
 
 export interface SequenceEvents {
   /** `bytes`: those of its text. */
   onMessage(message: object, bytes: number): void;
   /** Once: a frame is no message. */
   onFault(reason: string): void;
-  /** A large frame was delivered, and what waited behind it, up to the next large one. */
+  /** A large frame was delivered, or some of what waited behind one. */
   onParsed(): void;
 }
 
@@ -32,7 +33,7 @@ export class Frame {
 
 export class Sequence {
   readonly #events: SequenceEvents;
-  /** Ends the parsing that is under way, if any is. */
+  /** Ends the parsing that is under way, or the taking of what waited behind it; null when neither is. */
   #giveUp: (() => void) | null = null;
   #behind: (string | Frame)[] = [];
   #isOver = false;
@@ -54,7 +55,11 @@ export class Sequence {
   take(frame: string | Frame): void {
     if (this.#isOver) return;
     if (this.#giveUp !== null) this.#behind.push(frame);
-    else if (typeof frame === 'string') this.#read(frame, null);
+    else this.#begin(frame);
+  }
+
+  #begin(frame: string | Frame): void {
+    if (typeof frame === 'string') this.#read(frame, null);
     else if (typeof frame.json === 'string') {
       this.#deliveredAt = frame.at;
       this.#read(frame.json, frame.blob);
@@ -85,8 +90,23 @@ export class Sequence {
     this.#deliveredAt = at;
     if (parsed.kind === 'value') this.#deliver(parsed.value, json.length, blob);
     else this.#fault(noJson(parsed.reason));
-    for (const frame of this.#behind.splice(0)) this.take(frame);
+    if (this.#behind.length > 0) this.#giveUp = inSlices((until) => this.#goOn(until));
     if (!this.#isOver) this.#events.onParsed();
+  }
+
+  /** Takes of what waits, up to the next large frame. Keeps 1. */
+  #goOn(until: number): boolean {
+    const giveUp = this.#giveUp;
+    const behind = this.#behind;
+    let taken = 0;
+    this.#giveUp = null;
+    do this.#begin(behind[taken++]!);
+    while (taken < behind.length && !this.isParsing && !this.#isOver && performance.now() < until);
+    behind.splice(0, taken);
+    const isDone = behind.length === 0 || this.isParsing || this.#isOver;
+    if (!isDone) this.#giveUp = giveUp;
+    if (!this.#isOver) this.#events.onParsed();
+    return isDone;
   }
 
   #deliver(message: unknown, bytes: number, blob: Buffer | null): void {

@@ -1,5 +1,7 @@
 /** What a channel promises of the bulk lane, over each transport: what is large there holds up nothing else, and nothing else is given up for it. */
 import { describe, expect, test } from 'vitest';
+import { IncomingLane } from '../../src/rpc/lane.ts';
+import { expectNeverHeld } from '../helpers/held.ts';
 import { until } from '../helpers/until.ts';
 import { Connected, transports, type TestCall } from './channel-peers.ts';
 
@@ -154,4 +156,30 @@ test('more than there is room for ends the channel, when what was whole is deliv
   await until('the end', () => peer.ends.length > 0);
   expect(peer.ends).toEqual(['more was sent into the lane than there was room for']);
   expect(calls.map(({ outcomes }) => outcomes.length)).toEqual([1, 0]);
+});
+
+// Without the peer, which would hold our event loop as well.
+test('what waits behind a large frame in the lane is taken in order, and never holds the event loop, however much it is', async () => {
+  const first = inFrame(`{"number":0,"value":${dense(100_000)}}`);
+  const behind = Array.from({ length: 130 }, (_, i) => inFrame(`{"number":${i + 1},"value":${dense(40_000)}}`));
+  const bytes = Buffer.from(first + behind.join(''));
+  await expectNeverHeld('130 dense frames behind one that is parsed', async () => {
+    const numbers: unknown[] = [];
+    let granted = 0;
+    const lane = new IncomingLane({
+      maxMessageBytes: 2 ** 24,
+      stallTimeoutMs: 5_000,
+      isBeingRead: () => true,
+      onGrant: (more) => (granted += more),
+      onStall: () => expect.fail('it stalled'),
+      onMessage: (message) => numbers.push((message as { number: number }).number),
+      onFault: (reason) => expect.fail(reason),
+      onParsed() {},
+    });
+    lane.push(bytes);
+    await until('all are delivered', () => !lane.isParsing);
+    lane.drop();
+    expect(numbers).toEqual(Array.from({ length: 131 }, (_, i) => i));
+    expect(granted).toBe(bytes.length);
+  });
 });
