@@ -59,7 +59,7 @@ export class Seat {
   /** It hands over or has done so, and waits to be told what follows. */
   #quiescence: Quiescence | null = null;
   /** No child is wanted until the next `fill`. */
-  #vacant = false;
+  #vacant = true;
   #closed = false;
   /** For the next child. */
   #handed: unknown;
