@@ -116,10 +116,11 @@ export class Plugin implements RolloutHost {
   async activate(release: Release): Promise<void> {
     const deployment = this.#deploy(release, false);
     this.fleet.promote(deployment);
-    deployment.ready.then(
-      () => this.emit({ kind: 'plugin-activated', plugin: this.name, version: release.version, from: null }),
-      () => {},
-    );
+    const onReady = (): void => {
+      // One that sleeps may be ready only when another version has long taken its place.
+      if (deployment === this.active) this.emit({ kind: 'plugin-activated', plugin: this.name, version: release.version, from: null });
+    };
+    deployment.ready.then(onReady, () => {});
     if (!deployment.options.lazy) await deployment.ready;
   }
 

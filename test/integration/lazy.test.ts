@@ -98,6 +98,27 @@ describe('a lazy plugin', () => {
     expect(await watched.supervisor.call('versioned', 'who')).toBe('2.0.0');
   });
 
+  test('sleeps on when a version that was to take its place exclusively cannot start', async () => {
+    const watched = await lazily(['1.0.0'], { rollout: { strategy: 'exclusive', holdMs: 0 } });
+    const bad = await putVersion(watched.pluginDir, '2.0.0', { initThrows: true });
+    expect(await rejection(watched.supervisor.load(bad))).toMatchObject({ code: 'ERR_RELOAD_FAILED' });
+    // What was to be started before this has been by then.
+    await watched.supervisor.reload('tiny');
+    expect(stateOf(watched, 'versioned')).toBe('idle');
+    const started = watched.events.filter((event) => event.kind === 'instance-starting' && event.plugin === 'versioned');
+    expect(started).toEqual([expect.objectContaining({ version: '2.0.0' })]);
+    expect(await watched.supervisor.call('versioned', 'who')).toBe('1.0.0');
+  });
+
+  test('that is held and woken by a call for its version is not the active one for that', async () => {
+    const watched = await lazily(['1.0.0'], { rollout: { holdMs: 60_000 } });
+    await watched.supervisor.load(await putVersion(watched.pluginDir, '2.0.0'));
+    expect(await watched.supervisor.call('versioned@1.0.0', 'who')).toBe('1.0.0');
+    expect(await watched.supervisor.call('versioned', 'who')).toBe('2.0.0');
+    const activated = watched.events.filter(({ kind }) => kind === 'plugin-activated');
+    expect(activated).toEqual([expect.objectContaining({ version: '2.0.0', from: '1.0.0' })]);
+  });
+
   test('can be unloaded before it was ever called', async () => {
     const watched = await lazily(['1.0.0']);
     await watched.supervisor.unload('versioned');
