@@ -68,6 +68,8 @@ export class FrameDecoder {
   readonly #options: FrameDecoderOptions;
   /** Bytes of an unfinished header or stray line. */
   #head: Buffer | null = null;
+  /** How much of an unfinished header are lines that were found right. */
+  #checked = 0;
   #body: Buffer | null = null;
   #bodyLength = 0;
   #filled = 0;
@@ -144,6 +146,7 @@ export class FrameDecoder {
     }
     if (end - at > MAX_HEADER_BYTES) throw new FramingError(`header is longer than ${MAX_HEADER_BYTES} bytes`);
     const { length, text, isPart } = parseHeader(bytes.toString('latin1', at, end));
+    this.#checked = 0;
     if (isPart) this.#beginPart(length);
     else this.#begin(length);
     if (text !== null) this.#beginAttached(text);
@@ -160,6 +163,7 @@ export class FrameDecoder {
     if (i === digits || i + 4 > bytes.length || (bytes[digits] === ZERO && i - digits > 1)) return -1;
     if (bytes[i] !== CR || bytes[i + 1] !== LF || bytes[i + 2] !== CR || bytes[i + 3] !== LF) return -1;
     this.#begin(length);
+    this.#checked = 0;
     return i + 4;
   }
 
@@ -266,9 +270,11 @@ export class FrameDecoder {
     return found === -1 ? end : end + 1;
   }
 
-  /** Refuses an unfinished header as soon as one of its complete lines is wrong. */
+  /** Refuses an unfinished header as soon as one of its complete lines is wrong. Keeps 2: not again for each piece of the next line. */
   #checkLines(bytes: Buffer, at: number): void {
-    const end = bytes.lastIndexOf('\r\n');
-    if (end > at) parseHeader(bytes.toString('latin1', at, end), false);
+    const length = bytes.lastIndexOf('\r\n') - at;
+    if (length <= this.#checked) return;
+    parseHeader(bytes.toString('latin1', at, at + length), false);
+    this.#checked = length;
   }
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { frame, FrameDecoder, FramingError, MAX_HEADER_BYTES, type FrameDecoderOptions } from '../../src/protocol/framing.ts';
+import { expectBrief } from '../helpers/held.ts';
 
 const LIMIT = 1_000;
 
@@ -85,6 +86,25 @@ describe('a header', () => {
 
   test('is refused at its first wrong line, before its end', () => {
     expect(reasonOf(() => decoder().decoder.push(Buffer.from('Content-Length: 1e3\r\n')))).toContain('no decimal number');
+    const { decoder: second } = decoder();
+    second.push(Buffer.from('Content-Type: text/plain\r\n'));
+    second.push(Buffer.from('Content-Length: 1\r\n\r\n1'));
+    expect(reasonOf(() => second.push(Buffer.from('Length: 1\r\n')))).toContain('Length: 1');
+    expect(refusal('Content-Type: x\r\nLength: 1\r\n')).toBe('unknown header line "Length: 1"');
+  });
+
+  // The bulk lane makes pieces of one byte cheap to send.
+  test('of many lines takes no longer for coming byte by byte', () => {
+    const header = Buffer.from('Content-Type:\r\n'.repeat(270));
+    expectBrief(
+      () => 'a header of 270 lines, byte by byte, four times',
+      () => {
+        for (let i = 0; i < 4; i++) {
+          const { decoder: reader } = decoder();
+          for (let at = 0; at < header.length; at++) reader.push(header.subarray(at, at + 1));
+        }
+      },
+    );
   });
 });
 
