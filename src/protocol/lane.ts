@@ -26,8 +26,10 @@ export const laneWindow = (maxMessageBytes: number): number => maxMessageBytes +
 /** The sending end. */
 export class OutgoingLane {
   #room: number;
-  #waiting: Buffer[] = [];
-  /** How much of the first one was taken. */
+  /** The pieces of each frame: there may be thousands in one, and to shift one out of all of them would cost as much as those. */
+  #waiting: (readonly Buffer[])[] = [];
+  /** Which piece of the first frame is next, and how much of that was taken. */
+  #piece = 0;
   #at = 0;
   #bytes = 0;
 
@@ -46,11 +48,9 @@ export class OutgoingLane {
 
   /** The pieces of one frame, which are not copied. */
   add(pieces: readonly Buffer[]): void {
-    for (const piece of pieces) {
-      if (piece.length === 0) continue;
-      this.#waiting.push(piece);
-      this.#bytes += piece.length;
-    }
+    const some = pieces.filter(({ length }) => length > 0);
+    if (some.length > 0) this.#waiting.push(some);
+    for (const { length } of some) this.#bytes += length;
   }
 
   grant(bytes: number): void {
@@ -63,14 +63,17 @@ export class OutgoingLane {
     if (length === 0) return null;
     const pieces: Buffer[] = [Buffer.from(`Content-Length: ${length}\r\nContent-Type: ${PART_OF_LANE}\r\n\r\n`, 'latin1')];
     for (let missing = length; missing > 0;) {
-      const first = this.#waiting[0]!;
+      const frame = this.#waiting[0]!;
+      const first = frame[this.#piece]!;
       const piece = first.subarray(this.#at, this.#at + missing);
       pieces.push(piece);
       missing -= piece.length;
       this.#at += piece.length;
       if (this.#at < first.length) continue;
-      this.#waiting.shift();
       this.#at = 0;
+      if (++this.#piece < frame.length) continue;
+      this.#piece = 0;
+      this.#waiting.shift();
     }
     this.#bytes -= length;
     this.#room -= length;

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { frame, FrameDecoder } from '../../src/protocol/framing.ts';
 import { laneWindow, MAX_PART_BYTES, OutgoingLane, PART_OF_LANE } from '../../src/protocol/lane.ts';
+import { expectBrief } from '../helpers/held.ts';
 
 const MAX_MESSAGE_BYTES = 2 ** 18;
 
@@ -91,6 +92,17 @@ describe('a sender', () => {
     expect([lane.bytes, lane.hasNext, sizes()]).toEqual([window, false, []]);
     lane.grant(100_000);
     expect([lane.hasNext, sizes(), lane.bytes]).toEqual([true, [MAX_PART_BYTES, 100_000 - MAX_PART_BYTES], window - 100_000]);
+  });
+
+  test('takes no longer for a part where many answers of thousands of attachments wait', () => {
+    const lane = new OutgoingLane(Infinity);
+    const attachments = Array.from({ length: 16_384 }, () => Buffer.alloc(16));
+    for (let answers = 0; answers < 16; answers++) lane.add(attachments);
+    while (lane.hasNext)
+      expectBrief(
+        () => 'one part',
+        () => lane.next(),
+      );
   });
 
   test('copies nothing', () => {
