@@ -95,8 +95,8 @@ export class Spares {
     this.#tell();
   }
 
-  /** From now on spares wait that fit this release. */
-  claim(release: Release, options: ResolvedPluginOptions): Claim {
+  /** From now on spares wait that fit this release; `isAsleep`: any that fit it alone not before its first child. */
+  claim(release: Release, options: ResolvedPluginOptions, isAsleep = false): Claim {
     let kind: Kind | null = null;
     let isOver = false;
     /** Our environment may have changed since. */
@@ -107,10 +107,12 @@ export class Spares {
       kind = key === null ? null : this.#kindOf(key, plan!);
       if (before !== null) this.#unclaim(before);
     };
-    follow(sparePlan(release, options));
+    const plan = sparePlan(release, options);
+    // A thousand that sleep would each have a process after all.
+    if (!isAsleep || plan?.cwd !== release.dir) follow(plan);
     return {
       take: async () => {
-        if (this.#count > 0) follow(sparePlan(release, options));
+        if (this.#count > 0 || kind === null) follow(sparePlan(release, options));
         return (kind && (await this.#take(kind))) ?? { marker: await newMarker(), spare: null };
       },
       end: () => {

@@ -68,7 +68,7 @@ export class Deployment {
       onReturned: setup.onReturned,
     });
     this.#idleness = new Idleness(setup.options.idleTimeoutMs, this.dispatcher, () => this.#onIdle());
-    this.#claim = setup.spares.claim(setup.release, setup.options);
+    this.#claim = setup.spares.claim(setup.release, setup.options, setup.asleep);
     this.#seats = Array.from({ length: setup.options.instances }, (_, number) => this.#seat(number));
     this.#unseen = new Set(this.#seats);
     if (setup.asleep) this.#state = { kind: 'idle' };

@@ -124,6 +124,16 @@ describe('there are spares', () => {
     expect(execArgv).toEqual(['--max-old-space-size=64']);
   });
 
+  test('none in the folder of a plugin that sleeps, before it was called', async () => {
+    const pluginDir = await supervise.tempDir();
+    await putObserver(pluginDir, 'asleep');
+    const { supervisor } = await supervise({ pluginDir, spares: 1, defaults: { lazy: true, execArgv: ['--max-old-space-size=64'] } });
+    await supervisor.load(await putObserver(await supervise.tempDir(), 'awake'), { options: { execArgv: [] } });
+    const first = await waitingSpares(supervisor, 1);
+    expect(first).not.toContain(await supervisor.call('asleep', 'pid'));
+    expect(await waitingSpares(supervisor, 2)).toContain(first[0]);
+  });
+
   test('none for a command of a plugin', async () => {
     const { supervisor } = await supervise({ spares: 1 });
     await supervisor.load(join(examples, 'wordcount/1.0.0'));
