@@ -4,7 +4,7 @@
  * 1. Frames that are sent within one turn of the event loop leave in one write.
  * 2. While the supervisor does not take what was written, nothing more is read from it. What waits in the lane was not written.
  * 3. `onClosed` is called once, whatever ended the stream.
- * 4. Of the lane no more than `AHEAD_BYTES` are ever before a frame that is not in it.
+ * 4. Of the lane no more than `AHEAD_BYTES` and one part are ever before a frame that is not in it.
  */
 import { Socket } from 'node:net';
 import type { ConnectOpts, SocketConstructorOpts } from 'node:net';
