@@ -60,7 +60,7 @@ export class Reconciler {
       if (within(release, paths).length > 0) memory.reconsider(release.name, release.version);
     const before = new Map([...plugins.values()].map((plugin) => [plugin, plugin.active]));
     await this.#reconcile(catalog);
-    const stale = [...before].filter(([plugin, active]) => active !== null && active === plugin.active && isStale(active, paths));
+    const stale = [...before].filter(([plugin, active]) => active !== null && active === plugin.active && isStale(active, paths, catalog));
     // Whoever wants to know why one did not succeed has heard it by an event.
     await Promise.all(stale.map(([plugin]) => this.#roster.reload(plugin.name, {}).catch(() => {})));
   }
@@ -173,10 +173,16 @@ function within({ dir }: Release, paths: ReadonlySet<string>): string[] {
 }
 
 /** Whether a file is not what its child has read: what is told late may have been written before that was started. */
-function isStale(deployment: Deployment, paths: ReadonlySet<string>): boolean {
-  if (!existsSync(deployment.release.dir)) return false;
+function isStale(deployment: Deployment, paths: ReadonlySet<string>, { releases }: Catalog): boolean {
+  const { release, state } = deployment;
+  if (!existsSync(release.dir)) return false;
+  // Nothing was read of what one that sleeps is to start with, but its package.json.
+  if (state === 'idle') {
+    const found = releases.get(release.name)?.find(({ dir }) => dir === release.dir);
+    return found !== undefined && JSON.stringify(found) !== JSON.stringify(release);
+  }
   const startedAt = Date.now() - deployment.status('active').uptimeMs;
-  return within(deployment.release, paths).some((path) => {
+  return within(release, paths).some((path) => {
     const stats = statSync(path, { throwIfNoEntry: false });
     return stats === undefined || (stats.isFile() && stats.ctimeMs > startedAt);
   });

@@ -1,4 +1,6 @@
 /** With `lazy` what the plugin folder holds is there to be called, and costs a child only once it is. */
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { PluginOptions, VersionStatus } from '../../src/index.ts';
 import { putFixture } from '../helpers/put-plugin.ts';
@@ -117,6 +119,21 @@ describe('a lazy plugin', () => {
     expect(await watched.supervisor.call('versioned', 'who')).toBe('2.0.0');
     const activated = watched.events.filter(({ kind }) => kind === 'plugin-activated');
     expect(activated).toEqual([expect.objectContaining({ version: '2.0.0', from: '1.0.0' })]);
+  });
+
+  test('follows its package.json, though that changes while it sleeps, and sleeps on whatever else changes', async () => {
+    const pluginDir = await supervise.tempDir();
+    const dir = await putVersion(pluginDir, '1.0.0');
+    await putFixture(pluginDir, 'tiny', { name: 'tiny' });
+    const watched = await supervise({ pluginDir, watch: true, defaults: { lazy: true } });
+    const file = join(dir, 'package.json');
+    const manifest = JSON.parse(await readFile(file, 'utf8')) as object;
+    await appendFile(join(pluginDir, 'tiny', '1.0.0', 'package.json'), '\n');
+    await writeFile(join(dir, 'other.js'), "export default { methods: { who: () => 'other' } };");
+    await writeFile(file, JSON.stringify({ ...manifest, type: 'module', main: 'other.js' }));
+    await until('it was replaced', () => stateOf(watched, 'versioned') === 'running');
+    expect(await watched.supervisor.call('versioned', 'who')).toBe('other');
+    expect(stateOf(watched, 'tiny')).toBe('idle');
   });
 
   test('can be unloaded before it was ever called', async () => {
