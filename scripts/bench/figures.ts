@@ -2,7 +2,8 @@
  * What the rounds came to. A figure is the median of its rounds; a ratio is the median of the rounds' own ratios, so that what slows
  * a whole round down, such as another program, cancels out.
  */
-import type { Metric, Suite, Target } from './suites.ts';
+import type { Metric, Suite } from './suites.ts';
+import type { Target } from './targets.ts';
 
 export interface Figure {
   suite: string;

@@ -10,7 +10,8 @@ import { isBusy, thisMachine } from './machine.ts';
 import { measure, type Step } from './measure.ts';
 import { installPeers } from './peers.ts';
 import { linesOf, pageOf, verdictLine, type Results } from './report.ts';
-import { FULL, QUICK, SUITES, TARGETS, type Effort } from './suites.ts';
+import { FULL, QUICK, SUITES, type Effort } from './suites.ts';
+import { TARGETS } from './targets.ts';
 
 const HELP = `npm run bench -- [options]
   --quick         short rounds, one line a figure, under a minute
