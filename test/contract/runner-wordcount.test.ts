@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { RawChild, repository } from '../helpers/raw-child.ts';
 
 const dir = `${repository}/plugins/wordcount/1.0.0`;
+/** The plugin is in Python, which not every machine has. */
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 if (!hasPython) console.warn('skipped: the tests of the Python plugin need python3, which is not on this machine');
 

@@ -9,6 +9,7 @@ import { rejection } from '../helpers/rejection.ts';
 import { useSupervisors } from '../helpers/supervise.ts';
 
 const supervise = useSupervisors();
+/** The plugin is in Python, which not every machine has. */
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 if (!hasPython) console.warn('skipped: the plugin of docs/protocol.md needs python3, which is not on this machine');
 
