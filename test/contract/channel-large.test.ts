@@ -20,12 +20,15 @@ describe.each(transports)('a large frame over %s', (transport) => {
 
   test('is what it would be in one go, and never holds the event loop', async () => {
     await using peer = connect(transport);
-    await expectNeverHeld('a million empty arrays', async () => {
+    const exchange = async (): Promise<void> => {
       const call = peer.call('say', dense(1_000_000));
       expect(await call.settled).toEqual({ kind: 'answered', result: expect.any(Array) as unknown[] });
       const { result } = call.outcomes[0] as { result: unknown[] };
       expect(result).toHaveLength(1_000_001);
-    });
+    };
+    // In memory the peer's own work would be judged as ours.
+    if (transport === 'in memory') await exchange();
+    else await expectNeverHeld('a million empty arrays', exchange);
   });
 
   test('goes before all that came behind it, in order', async () => {

@@ -10,7 +10,7 @@ import { expect } from 'vitest';
 export const HELD_MS = 50;
 
 const TICK_MS = 2;
-const ROUNDS = 3;
+const ROUNDS = 6;
 
 interface Hold {
   from: number;

@@ -1,5 +1,6 @@
 /** Installing as a host does it: from a folder, an archive and the registry, with dependencies, twice at once, and given up half-way. */
 import { execFile } from 'node:child_process';
+import { watch } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -230,12 +231,17 @@ describe('given up', () => {
   test('by the end of its process: what it left is swept by the next; what others are at work on is not', async () => {
     const { home, pluginDir } = await place();
     const archive = await putArchive(join(home, 'a.tgz'), sound());
-    const before = installPlugin(await putArchive(join(home, 'b.tgz'), sound({ ...MANIFEST, name: 'other' })), { pluginDir });
-    await until('it is at work', async () => (await readdir(pluginDir)).some((name) => name.startsWith('.staging-')));
-    const mine = (await readdir(pluginDir)).find((name) => name.startsWith('.staging-'));
+    const other = await putArchive(join(home, 'b.tgz'), sound({ ...MANIFEST, name: 'other' }));
+    // Watched, not polled for: between two looks the whole of it may have come and gone.
+    const seen: string[] = [];
+    const watcher = watch(pluginDir, (_, name) => void seen.push(name ?? ''));
+    const before = installPlugin(other, { pluginDir });
+    await until('it is at work', () => seen.some((name) => name.startsWith('.staging-')));
+    watcher.close();
+    const mine = seen.find((name) => name.startsWith('.staging-'))!;
     // The pid is ours, the start time is not: whoever it was is gone.
-    const dead = mine!.replace(/-[0-9]+-([0-9a-f-]{36})$/, '-1-$1');
-    const foreign = mine!.replace(/^\.staging-[0-9a-f]{12}/, '.staging-aaaaaaaaaaaa');
+    const dead = mine.replace(/-[0-9]+-([0-9a-f-]{36})$/, '-1-$1');
+    const foreign = mine.replace(/^\.staging-[0-9a-f]{12}/, '.staging-aaaaaaaaaaaa');
     for (const name of [dead, foreign]) await mkdir(join(pluginDir, name, 'tree'), { recursive: true });
     await installPlugin(archive, { pluginDir });
     await before;
