@@ -9,6 +9,7 @@
 import { Socket } from 'node:net';
 import type { ConnectOpts, SocketConstructorOpts } from 'node:net';
 import { FrameDecoder, type Framed } from '../src/protocol/framing.ts';
+import { giveBack } from '../src/protocol/lending.ts';
 import { LARGE_BYTES, laneWindow, OutgoingLane } from '../src/protocol/lane.ts';
 import { native } from './natives.ts';
 
@@ -142,7 +143,10 @@ export class Channel {
   #follow(behind: readonly Buffer[]): void {
     this.#cork();
     this.#text();
-    for (const bytes of behind) this.#socket.write(bytes);
+    for (const bytes of behind)
+      this.#socket.write(bytes, (error) => {
+        if (!error) giveBack(bytes);
+      });
   }
 
   /** Holds the socket, so that all leaves in one write still. */
@@ -166,16 +170,21 @@ export class Channel {
         last = piece;
       }
     }
-    this.#socket.write(last!, this.#onParts);
+    const frames = this.#lane.taken();
+    this.#socket.write(last!, (error) => {
+      if (!error) this.#onParts(frames);
+    });
   }
 
-  readonly #onParts = (): void => {
+  /** All of these have left, and parts of the next one. */
+  #onParts(frames: readonly (readonly Buffer[])[]): void {
     this.#ahead = 0;
+    for (const pieces of frames) for (const bytes of pieces) giveBack(bytes);
     if (this.#closed) return;
     if (this.#lane!.bytes > 0) this.#schedule();
     else for (const resolve of this.#onEmpty.splice(0)) resolve();
     this.#events.onDrain();
-  };
+  }
 
   readonly #onTurn = (): void => this.flush();
 

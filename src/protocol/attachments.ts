@@ -3,10 +3,11 @@
  * value and put back; knows nothing of frames.
  *
  * 1. In the JSON null stands where they belong; which null it is says the message, not the value, so no value can be taken for bytes.
- * 2. They are copied when they are taken out: changing them later changes nothing.
+ * 2. They are copied when they are taken out: changing them later changes nothing. The copies are borrowed, as is long text.
  * 3. What is put back has memory of its own, and goes only where the message has a null of its own.
  */
 import { types } from 'node:util';
+import { borrow } from './lending.ts';
 import { FIRST_CALL_ID } from './messages.ts';
 
 /** Of one message. */
@@ -43,7 +44,7 @@ const LONG_TEXT = 16_384;
 export function textOf(json: string, open: '[' | '' = '', close: ']' | '' = ''): Text {
   if (json.length < LONG_TEXT) return open + json + close;
   const length = Buffer.byteLength(json);
-  const bytes = Buffer.allocUnsafeSlow(open.length + length + close.length);
+  const bytes = borrow(open.length + length + close.length);
   bytes.write(open, 0, 'latin1');
   // Text of one byte a character, which most of it is, is copied; other text is transcoded.
   bytes.write(json, open.length, length === json.length ? 'latin1' : 'utf8');
@@ -78,7 +79,7 @@ export function detach(value: unknown, path: Path, found: Attachment[]): unknown
     if (isBytes(item)) {
       steps += here.length;
       if (found.length === MAX_ATTACHMENTS || steps > MAX_ATTACHMENT_STEPS) throw new RangeError(`more than ${MAX_ATTACHMENTS} values of bytes`);
-      found.push({ path: [...here], type: Buffer.isBuffer(item) ? 'Buffer' : 'Uint8Array', bytes: Buffer.from(item) });
+      found.push({ path: [...here], type: Buffer.isBuffer(item) ? 'Buffer' : 'Uint8Array', bytes: copyOf(item) });
       return null;
     }
     if (ArrayBuffer.isView(item) || typeof (item as { toJSON?: unknown }).toJSON === 'function') return item;
@@ -151,6 +152,12 @@ function put(message: object, path: readonly unknown[], value: Uint8Array): bool
       return true;
     }
   }
+}
+
+function copyOf(bytes: Uint8Array): Buffer {
+  const copy = borrow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 /** Memory of its own: the whole of the blob, which is nobody else's, or a copy of the part. */

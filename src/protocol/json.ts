@@ -4,6 +4,7 @@
  * takes them, bytes travel beside the text.
  */
 import { detach, isBytes, NO_ATTACHMENTS, textOf, type Attachment, type Text } from './attachments.ts';
+import { giveBack } from './lending.ts';
 
 export class NotJson extends Error {
   readonly path: string;
@@ -61,6 +62,12 @@ export function toJson(value: unknown, root: string, found: Attachment[] | null 
 export interface Payload {
   readonly json: Text;
   readonly attachments: readonly Attachment[];
+}
+
+/** It has left, and is needed no more. */
+export function giveBackPayload({ json, attachments }: Payload): void {
+  if (typeof json !== 'string') giveBack(json);
+  for (const { bytes } of attachments) giveBack(bytes);
 }
 
 const NO_ARGUMENTS: Payload = { json: '[]', attachments: NO_ATTACHMENTS };

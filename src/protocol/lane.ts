@@ -32,6 +32,7 @@ export class OutgoingLane {
   #piece = 0;
   #at = 0;
   #bytes = 0;
+  #taken: (readonly Buffer[])[] = [];
 
   constructor(room: number) {
     this.#room = room;
@@ -51,6 +52,11 @@ export class OutgoingLane {
     const some = pieces.filter(({ length }) => length > 0);
     if (some.length > 0) this.#waiting.push(some);
     for (const { length } of some) this.#bytes += length;
+  }
+
+  /** The pieces of the frames that were taken to their end since it was last asked. */
+  taken(): (readonly Buffer[])[] {
+    return this.#taken.splice(0);
   }
 
   grant(bytes: number): void {
@@ -74,6 +80,7 @@ export class OutgoingLane {
       if (++this.#piece < frame.length) continue;
       this.#piece = 0;
       this.#waiting.shift();
+      this.#taken.push(frame);
     }
     this.#bytes -= length;
     this.#room -= length;

@@ -19,6 +19,8 @@ export interface Outgoing {
   readonly behind?: readonly Buffer[];
   /** It is handed to the pipe: from now on, on the monotonic clock, the child may have it. */
   sent(now: number): void;
+  /** What goes behind it has left this process; never where the pipe broke before. */
+  left?(): void;
 }
 
 const MAX_WRITE_CHARS = 1 << 20;
@@ -84,9 +86,9 @@ export class FrameWriter extends AbstractMessageWriter implements MessageWriter 
         written += batch.length;
         this.#text(batch);
         batch = '';
-        for (const bytes of behind) {
+        for (const [n, bytes] of behind.entries()) {
           written += bytes.length;
-          this.#full = !this.#stream.write(bytes);
+          this.#full = !this.#stream.write(bytes, n === behind.length - 1 ? (error) => error ?? item.left?.() : undefined);
         }
       }
       item.sent(now);

@@ -11,7 +11,7 @@ import { CallCancelledError, CallTimeoutError, PayloadTooLargeError, type Chamel
 import type { CallObserver } from '../events.ts';
 import { attachmentsMember, bytesOf, inline, NO_ATTACHMENTS, payloadBytes, textBytes } from '../protocol/attachments.ts';
 import { framed } from '../protocol/framing.ts';
-import type { Payload } from '../protocol/json.ts';
+import { giveBackPayload, type Payload } from '../protocol/json.ts';
 import type { WireError } from '../protocol/messages.ts';
 import type { QueueItem } from '../resilience/queue.ts';
 import type { PendingCall } from '../rpc/channel.ts';
@@ -73,12 +73,17 @@ export class Call implements QueueItem, PendingCall {
   hasMoved = false;
   /** Nobody waits for it, and no version but the one that it was made for may have it. */
   isCopy = false;
+  /** Another call has the same arguments. */
+  sharesParams = false;
   /** Of the pause before a retry, or of the grace for a cancel: never both. */
   timer: NodeJS.Timeout | null = null;
   readonly #request: CallRequest;
   readonly #deadline: NodeJS.Timeout;
   readonly #onAbort: (() => void) | null = null;
   #release: (() => void) | null = null;
+  /** Attempts whose frame is in the pipe, or was when that broke. */
+  #leaving = 0;
+  #succeeded = false;
   #resolve!: (result: unknown) => void;
   #reject!: (error: ChameleonError) => void;
 
@@ -165,8 +170,14 @@ export class Call implements QueueItem, PendingCall {
   sent(now = performance.now()): void {
     this.sentAt = now;
     this.frame = '';
+    if (this.behind.length > 0) this.#leaving++;
     this.behind = NOTHING;
     this.place?.sent(this);
+  }
+
+  left(): void {
+    this.#leaving--;
+    this.#giveBack();
   }
 
   answered(result: unknown, at: number): void {
@@ -196,6 +207,13 @@ export class Call implements QueueItem, PendingCall {
   succeed(result: unknown, at = performance.now()): void {
     if (!this.#settle(null, at)) return;
     this.#resolve(result);
+    this.#succeeded = true;
+    this.#giveBack();
+  }
+
+  /** Only what is certain to be read by nobody: not what failed, which may be looked at yet, and not what is in a pipe. */
+  #giveBack(): void {
+    if (this.#succeeded && this.#leaving === 0 && !this.sharesParams) giveBackPayload(this.#request.params);
   }
 
   fail(error: ChameleonError): void {

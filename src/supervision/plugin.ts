@@ -94,7 +94,7 @@ export class Plugin implements RolloutHost {
     deployment.submit(call, call.madeAt);
     const shadow = this.rollouts.shadow;
     if (deployment === this.active && shadow?.wants(deployment, method, options.key)) {
-      shadow.send(call.promise, this.#call(nextId(), deployment, range, method, params, { ...options, signal: undefined }, null));
+      shadow.send(call, this.#call(nextId(), deployment, range, method, params, { ...options, signal: undefined }, null));
     }
     return call.promise;
   }

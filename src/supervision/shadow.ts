@@ -30,10 +30,12 @@ export class Shadow {
     return this.#candidate.dispatcher.methods?.has(method) === true && this.#share.takes(key);
   }
 
-  send(original: Promise<unknown>, copy: Call): void {
+  send(original: Call, copy: Call): void {
     copy.isCopy = true;
+    original.sharesParams = true;
+    copy.sharesParams = true;
     this.#candidate.submit(copy, copy.madeAt);
-    void Promise.allSettled([original, copy.promise]).then(([served, shadowed]) => {
+    void Promise.allSettled([original.promise, copy.promise]).then(([served, shadowed]) => {
       this.report.calls++;
       if (shadowed.status === 'rejected') this.report.failed++;
       else if (this.#compare && served.status === 'fulfilled' && !sameJson(served.value, shadowed.value)) {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { putFiles } from '../helpers/put-plugin.ts';
+import { Random } from '../helpers/random.ts';
 import { rejection } from '../helpers/rejection.ts';
 import { useSupervisors, type Watched } from '../helpers/supervise.ts';
 
@@ -69,6 +70,33 @@ describe('a plugin of Node', () => {
     const call = supervisor.call('bytes', 'echo', [mine]);
     mine[0] = 2;
     expect(await call).toEqual([new Uint8Array([1])]);
+  });
+
+  test('is given what it was meant to, and gives it back, though memory is used again and some calls are given up half-way', async () => {
+    const { supervisor } = await bytes();
+    const random = new Random();
+    const outcome = async (i: number, isGivenUp: boolean): Promise<string> => {
+      const filled = Buffer.alloc(random.pick([10, 5_000, 70_000, random.below(300_000)]), i + 1);
+      const text = `${i} `.repeat(random.pick([1, 4_000, 60_000]));
+      const call = supervisor.call('bytes', 'echo', [filled, text], isGivenUp ? { signal: AbortSignal.timeout(random.between(1, 20)) } : {});
+      filled.fill(0);
+      try {
+        const [back, same] = (await call) as [Buffer, string];
+        return back.length === filled.length && back.every((byte) => byte === (i + 1) % 256) && same === text ? 'its own' : 'another';
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    };
+    const unequal: unknown[] = [];
+    const caller = async (first: number): Promise<void> => {
+      for (let i = first; i < first + 20; i++) {
+        const isGivenUp = i % 10 === 0;
+        const got = await outcome(i, isGivenUp);
+        if (got !== 'its own' && !(isGivenUp && got === 'ERR_CALL_CANCELLED')) unequal.push({ i, got });
+      }
+    };
+    await Promise.all(Array.from({ length: 20 }, (_, n) => caller(20 * n)));
+    expect(unequal, `seed ${random.seed}`).toEqual([]);
   });
 
   test('throws errors whose data is JSON', async () => {
