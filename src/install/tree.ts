@@ -43,7 +43,10 @@ export async function readTree(dir: string): Promise<Tree> {
       const paths = entries.map((entry) => (folder === '' ? entry.name : `${folder}/${entry.name}`));
       await inParallel(entries.keys(), WIDTH, async (at) => {
         if (entries[at]!.isDirectory()) below.push(paths[at]!);
-        else tree.files.push(await look(dir, paths[at]!));
+        else {
+          const found = await look(dir, paths[at]!);
+          if (found !== null) tree.files.push(found);
+        }
       });
     });
     tree.folders.push(...level);
@@ -53,8 +56,10 @@ export async function readTree(dir: string): Promise<Tree> {
   return tree;
 }
 
-async function look(dir: string, path: string): Promise<Found> {
-  const stats = await lstat(join(dir, path), { bigint: true });
+/** Null for what is gone since its folder was listed. */
+async function look(dir: string, path: string): Promise<Found | null> {
+  const stats = await lstat(join(dir, path), { bigint: true }).catch(ignoreMissing);
+  if (stats === undefined) return null;
   return {
     path,
     bytes: stats.isFile() ? Number(stats.size) : null,
@@ -62,6 +67,10 @@ async function look(dir: string, path: string): Promise<Found> {
     fingerprint: `${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`,
     changedAtMs: Number(stats.ctimeMs),
   };
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 /** The sha256 of a file, in hexadecimal. `sync`: it is on the disk before that is said. */
