@@ -2,6 +2,7 @@
 import { isReserved, MAX_METHOD_NAME, MAX_METHODS } from '../src/protocol/messages.ts';
 import type { InitializeParams, InitializeResult } from '../src/protocol/messages.ts';
 import type { PluginLog } from './api.ts';
+import { loadModule } from './module.ts';
 import { native } from './natives.ts';
 import { isObject } from './thrown.ts';
 
@@ -57,19 +58,7 @@ async function during<T>(phase: Phase, work: () => T): Promise<Awaited<T>> {
 async function importEntry(dir: string, entry: string | null): Promise<unknown> {
   if (entry === null) throw new TypeError('the plugin has no entry: name it in package.json, as in "main": "index.js"');
   const { resolve } = require('node:path') as typeof import('node:path');
-  const file = resolve(dir, entry);
-  // The loader of ES modules takes milliseconds to start; a CommonJS plugin does without.
-  if (file.endsWith('.cjs') || (file.endsWith('.js') && typeOf(resolve(dir, 'package.json')) === 'commonjs')) return require(file) as unknown;
-  const { pathToFileURL } = require('node:url') as typeof import('node:url');
-  return import(pathToFileURL(file).href);
-}
-
-function typeOf(manifest: string): unknown {
-  try {
-    return (require(manifest) as { type?: unknown }).type;
-  } catch {
-    return undefined;
-  }
+  return loadModule(resolve(dir, entry), dir);
 }
 
 /** Finds the plugin in what the entry exports: a default export, `module.exports`, or named exports. */

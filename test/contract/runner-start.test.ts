@@ -20,6 +20,7 @@ describe('the shapes of a plugin', () => {
     ['a .js file declared as CommonJS', 'index.js', `module.exports = { methods: ${METHODS} };`, { type: 'commonjs' }],
     ['a .js file declared as a module', 'index.js', `export default { methods: ${METHODS} };`, { type: 'module' }],
     ['a module that awaits at its top', 'index.mjs', `await null; export default { methods: ${METHODS} };`],
+    ['a .js file of a module, without a declared type', 'index.js', `import 'node:fs'; export default { methods: ${METHODS} };`],
   ])('%s is one', async (_, file, source, manifest) => {
     await using plugin = await writePlugin(source, file, manifest);
     await using child = RawChild.runner(bundle.runner);
@@ -73,6 +74,56 @@ describe('the shapes of a plugin', () => {
     for (const name of ['constructor', 'toString', 'hasOwnProperty', '__defineGetter__', 'nope', '']) {
       expect(await child.call(name)).toMatchObject({ error: { code: -32601 } });
     }
+  });
+});
+
+describe('how it is loaded', () => {
+  /** Says whether it was evaluated within a call of the runner, as what is required is. */
+  const ASKING = `Error.stackTraceLimit = Infinity; const wasRequired = /^ +at (?!async ).*main\\.cjs/m.test(new Error().stack);`;
+
+  test.each<[string, string, string, object?]>([
+    ['an ES module', 'index.mjs', `${ASKING} export default { methods: { asked: () => wasRequired } };`],
+    ['a CommonJS module', 'index.cjs', `${ASKING} module.exports = { methods: { asked: () => wasRequired } };`],
+    ['a .js file without a declared type', 'index.js', `${ASKING} module.exports = { methods: { asked: () => wasRequired } };`],
+  ])('%s without the loader that import starts, but where Node was given options', async (_, file, source) => {
+    await using plugin = await writePlugin(source, file);
+    await using child = RawChild.runner(bundle.runner);
+    await child.initialize(plugin.entry);
+    expect(await child.call('asked')).toMatchObject({ result: (process.features as { require_module?: boolean }).require_module === true });
+    await using given = RawChild.runner(bundle.runner, { env: { NODE_OPTIONS: '--no-warnings' } });
+    await given.initialize(plugin.entry);
+    expect(await given.call('asked')).toMatchObject({ result: file === 'index.cjs' });
+  });
+
+  test('a hook that Node was started with sees it', async () => {
+    await using plugin = await writePlugin(`module.exports = { methods: ${METHODS} };`, 'index.js');
+    const source = 'export default { methods: { greet: () => "hooked" } }';
+    const load = `export const load = (url, context, next) =>
+      url.endsWith('index.js') ? { format: 'module', source: ${JSON.stringify(source)}, shortCircuit: true } : next(url, context)`;
+    const register = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(load)}`)});`;
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(register)}`;
+    await using child = RawChild.runner(bundle.runner, { env: { NODE_OPTIONS } });
+    await child.initialize(plugin.entry);
+    expect(await child.call('greet', ['you'])).toMatchObject({ result: 'hooked' });
+  });
+
+  test('a module that awaits deeper down runs once', async () => {
+    await using deep = await writePlugin(`globalThis.runs = (globalThis.runs ?? 0) + 1; await null; export const runs = globalThis.runs;`);
+    await using plugin = await writePlugin(
+      `import { runs } from '${deep.entry}'; export default { methods: { runs: () => [runs, globalThis.runs] } };`,
+    );
+    await using child = RawChild.runner(bundle.runner);
+    await child.initialize(plugin.entry);
+    expect(await child.call('runs')).toMatchObject({ result: [1, 1] });
+  });
+
+  test('an export that is not there is told with the file that asks for it', async () => {
+    await using shelf = await writePlugin(`export const methods = {};`);
+    await using asking = await writePlugin(`import { book } from '${shelf.entry}'; export default book;`);
+    await using plugin = await writePlugin(`export { default } from '${asking.entry}';`);
+    await using child = RawChild.runner(bundle.runner);
+    const { error } = await child.initialize(plugin.entry);
+    expect(error).toMatchObject({ data: { phase: 'import', name: 'SyntaxError', stack: expect.stringContaining(asking.entry) as string } });
   });
 });
 

@@ -1,0 +1,63 @@
+/** How a module is loaded: the way that takes least of a start. Owns that choice; what the module exports is load.ts's business. */
+import { isObject, read } from './thrown.ts';
+
+/** `require` takes ES modules, without a warning, and nothing that Node was started with is there to see an import. */
+const takesAll =
+  (process.features as { require_module?: boolean }).require_module === true &&
+  !/^v(22\.12|23\.[0-4])\./.test(process.version) &&
+  process.execArgv.length === 0 &&
+  process.env.NODE_OPTIONS === undefined;
+
+/** What `file`, an absolute path in the plugin's folder `dir`, exports. */
+export async function loadModule(file: string, dir: string): Promise<unknown> {
+  // What `import` needs takes milliseconds to start, and is not needed for what can be required.
+  if (takesAll && /\.[cm]?js$/.test(file)) return required(file);
+  if (file.endsWith('.cjs') || (file.endsWith('.js') && isCommonJs(dir))) return require(file) as unknown;
+  return import(urlOf(file));
+}
+
+async function required(file: string): Promise<unknown> {
+  try {
+    return require(file) as unknown;
+  } catch (error) {
+    if (isForImport(error)) return import(urlOf(file));
+    throw await inFull(error, file);
+  }
+}
+
+/** It awaits something at its top, or is not there, which `import` says without a word of us. */
+function isForImport(error: unknown): boolean {
+  if (!isObject(error)) return false;
+  const code = read(error, 'code');
+  return (
+    code === 'ERR_REQUIRE_ASYNC_MODULE' || (code === 'MODULE_NOT_FOUND' && (read(error, 'requireStack') as unknown[] | undefined)?.[0] === __filename)
+  );
+}
+
+/**
+ * Which file asks for an export that is not there only `import` says, and only of modules that are new to it: in a thread of its own. No
+ * ES module runs there, as they do not fit together.
+ */
+async function inFull(error: unknown, file: string): Promise<unknown> {
+  if (!(error instanceof SyntaxError) || !error.message.includes('does not provide an export')) return error;
+  const { Worker } = require('node:worker_threads') as typeof import('node:worker_threads');
+  return new Promise((resolve) => {
+    const thread = new Worker(`import(${JSON.stringify(urlOf(file))})`, { eval: true });
+    thread.once('error', (again) => resolve(again instanceof SyntaxError ? again : error));
+    thread.once('exit', () => resolve(error));
+  }).catch(() => error);
+}
+
+function isCommonJs(dir: string): boolean {
+  const { join } = require('node:path') as typeof import('node:path');
+  try {
+    return (require(join(dir, 'package.json')) as { type?: unknown }).type === 'commonjs';
+  } catch {
+    return false;
+  }
+}
+
+function urlOf(file: string): string {
+  const { pathToFileURL } = require('node:url') as typeof import('node:url');
+  return pathToFileURL(file).href;
+}
