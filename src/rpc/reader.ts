@@ -7,11 +7,13 @@
  * 4. No frame holds up the event loop. While one of the main stream is parsed nothing more is read, what was read waits behind it, and
  *    nobody takes the child for silent. One of the lane holds up nothing but the lane.
  */
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { AbstractMessageReader, type DataCallback, type Disposable, type Message } from 'vscode-jsonrpc/node';
 import { FrameDecoder, type FramingError } from '../protocol/framing.ts';
 import { LARGE_BYTES } from '../protocol/lane.ts';
 import { IncomingLane } from './lane.ts';
+import { release } from './release.ts';
 import { Frame, Sequence } from './sequence.ts';
 import { Stall } from './stall.ts';
 
@@ -115,6 +117,8 @@ export class FrameReader extends AbstractMessageReader {
       this.#end(error as FramingError);
       return;
     }
+    // The decoder keeps no part of what it was given, and what a socket has read is nobody else's.
+    if (this.#stream instanceof Socket) release(chunk);
     this.#watch();
   }
 

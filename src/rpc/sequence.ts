@@ -7,6 +7,7 @@
  */
 import { attach } from '../protocol/attachments.ts';
 import { inSlices, parseInSlices, type Parsed } from '../protocol/slices.ts';
+import { release } from './release.ts';
 
 export interface SequenceEvents {
   /** `bytes`: those of its text. */
@@ -63,7 +64,14 @@ export class Sequence {
     else if (typeof frame.json === 'string') {
       this.#deliveredAt = frame.at;
       this.#read(frame.json, frame.blob);
-    } else this.#giveUp = parseInSlices(frame.json, (parsed) => this.#parsed(parsed, frame));
+    } else {
+      const { json, blob, at } = frame;
+      const { length } = json;
+      this.#giveUp = parseInSlices(json, (parsed) => {
+        release(json);
+        this.#parsed(parsed, length, blob, at);
+      });
+    }
   }
 
   /** What waits or is being parsed is given up. */
@@ -85,10 +93,10 @@ export class Sequence {
     this.#deliver(message, json.length, blob);
   }
 
-  #parsed(parsed: Parsed, { json, blob, at }: Frame): void {
+  #parsed(parsed: Parsed, bytes: number, blob: Buffer | null, at: number): void {
     this.#giveUp = null;
     this.#deliveredAt = at;
-    if (parsed.kind === 'value') this.#deliver(parsed.value, json.length, blob);
+    if (parsed.kind === 'value') this.#deliver(parsed.value, bytes, blob);
     else this.#fault(noJson(parsed.reason));
     if (this.#behind.length > 0) this.#giveUp = inSlices((until) => this.#goOn(until));
     if (!this.#isOver) this.#events.onParsed();
