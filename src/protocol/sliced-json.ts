@@ -7,10 +7,14 @@
  * 3. No key reaches a setter: `__proto__` is a key like others.
  */
 import { MAX_MEMBERS } from './json.ts';
+import { endOfString, isPlain, plainText, wholeCharacters } from './string-bytes.ts';
 
 /** So much is looked at in one step. Nothing of this size takes JSON.parse more than a few milliseconds. */
 const PIECE_BYTES = 16_384;
-/** Of what has no structure more is looked at: it costs a small fraction of that. */
+/**
+ * Of what has no structure more is looked at: it costs a small fraction of that. Of a string not much more: V8 has those of a megabyte outside
+ * of its heap, and only a full collection frees them.
+ */
 const PLAIN_PIECES = 16;
 /** Deeper than a message can be that is small enough for one go. */
 const MAX_LEVELS = 2 ** 17;
@@ -21,7 +25,6 @@ const COLON = 0x3a;
 const OPEN_ARRAY = 0x5b;
 const BACKSLASH = 0x5c;
 const CLOSE_ARRAY = 0x5d;
-const SMALL_U = 0x75;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
@@ -217,26 +220,16 @@ export class SlicedJson {
   /** Goes on with a string, `text` of which was read. */
   #string(text: string): false {
     const bytes = this.#bytes;
-    const rest = bytes.subarray(this.#at, this.#at + this.#plainBytes);
-    let length = rest.indexOf(QUOTE);
-    if (length === -1) length = rest.length;
-    // No quote is escaped where nothing is.
-    if (rest.subarray(0, length).includes(BACKSLASH)) {
-      for (length = 0; length < rest.length && rest[length] !== QUOTE; length++) {
-        // What it escapes may lie beyond the piece, and belongs to it all the same.
-        if (rest[length] === BACKSLASH) length += bytes[this.#at + length + 1] === SMALL_U ? 5 : 1;
-      }
-    }
-    let end = this.#at + length;
+    const at = this.#at;
+    const limit = Math.min(bytes.length, at + this.#plainBytes);
+    const quote = bytes.subarray(at, limit).indexOf(QUOTE);
+    let end = quote === -1 ? limit : at + quote;
+    const isAsItStands = isPlain(bytes, at, end);
+    if (!isAsItStands) end = endOfString(bytes, at, limit);
     if (end >= bytes.length) throw new SyntaxError('Unterminated string in JSON');
-    const isEnd = length < rest.length;
+    const isEnd = end < limit;
     if (!isEnd) end = wholeCharacters(bytes, end);
-    // Between quotes of ours, which cost less than to join them to it. What stands before was read; what stands behind is put back.
-    const behind = bytes[end]!;
-    bytes[this.#at - 1] = bytes[end] = QUOTE;
-    const piece = bytes.toString('utf8', this.#at - 1, end + 1);
-    bytes[end] = behind;
-    const read = text + (JSON.parse(piece) as string);
+    const read = text + (isAsItStands ? plainText(bytes, at, end) : this.#unescaped(end));
     this.#at = end;
     this.#text = isEnd ? null : read;
     if (!isEnd) return false;
@@ -247,6 +240,17 @@ export class SlicedJson {
       this.#next = 'colon';
     }
     return false;
+  }
+
+  /** Between quotes of ours, which cost less than to join them to it. What stands before was read; what stands behind is put back. */
+  #unescaped(end: number): string {
+    const bytes = this.#bytes;
+    const from = this.#at - 1;
+    const behind = bytes[end]!;
+    bytes[from] = bytes[end] = QUOTE;
+    const piece = bytes.toString('utf8', from, end + 1);
+    bytes[end] = behind;
+    return JSON.parse(piece) as string;
   }
 
   #add(value: unknown): void {
@@ -269,15 +273,6 @@ function put(container: Container & { kind: 'object' }, key: string, value: unkn
   if (++container.members > MAX_MEMBERS) throw new SyntaxError(`an object has more than ${MAX_MEMBERS} members`);
   if (key in Object.prototype) Object.defineProperty(container.value, key, { value, writable: true, enumerable: true, configurable: true });
   else container.value[key] = value;
-}
-
-/** `end`, or where the character begins that it would cut. What is no UTF-8 is read the same, cut or not. */
-function wholeCharacters(bytes: Buffer, end: number): number {
-  for (let at = end - 1; at >= end - 3; at--) {
-    if (bytes[at]! >= 0xc0) return at;
-    if (bytes[at]! < 0x80) break;
-  }
-  return end;
 }
 
 function isBlank(byte: number): boolean {

@@ -124,6 +124,12 @@ describe('is read as JSON.parse reads it, cut anywhere', () => {
         expectAsJsonParse(`{"${'x'.repeat(before)}${unit.repeat(9)}":"${'x'.repeat(before)}${unit.repeat(9)}"}`);
   });
 
+  test('long plain strings with one thing that is not, anywhere in a string of several goes', () => {
+    for (const unit of ['\\n', '\\u4e16', '\\ud83d\\ude00', 'é', '世', '👋', '"', '\n', '\u{0}', '\u{1f}'])
+      for (let before = 0; before < 1_100; before += before % 512 < 40 || before % 512 > 480 ? 1 : 9)
+        expectAsJsonParse(`{"${'x'.repeat(before)}${unit}":["${'é'.repeat(before)}${unit}${'x'.repeat(1_000)}"]}`, [1, 3]);
+  });
+
   test('a string, a key and a number of many pieces', () => {
     for (const unit of ['x', 'é', '世', '👋', 'x世', '\\u4e16', '\\n', '\\"', 'abc\\\\'])
       expectAsJsonParse(`{"${unit.repeat(100_001)}":["${unit.repeat(300_000)}"]}`, [undefined]);
