@@ -2,7 +2,7 @@
 import { ErrorCode } from '../src/protocol/messages.ts';
 import { attachmentsMember, NO_ATTACHMENTS, payloadBytes, textOf, type Attachment, type Text } from '../src/protocol/attachments.ts';
 import { framed, framedText, type Framed } from '../src/protocol/framing.ts';
-import { NotJson, toJson } from '../src/protocol/json.ts';
+import { NotJson, stringToJson, toJson } from '../src/protocol/json.ts';
 import { describeThrown, truncate } from './thrown.ts';
 
 /** The answer of a call that returned `value`, or the error that says why it cannot be sent. */
@@ -11,7 +11,7 @@ export function resultAnswer(id: number, value: unknown, maxMessageBytes: number
   // What has no members has no bytes in it.
   const attachments: Attachment[] | null = mayAttach && typeof value === 'object' ? [] : null;
   try {
-    result = textOf(toJson(value, 'result', attachments, RESULT));
+    result = typeof value === 'string' ? stringToJson(value) : textOf(toJson(value, 'result', attachments, RESULT));
   } catch (error) {
     if (!(error instanceof NotJson)) throw error;
     const { path, reason, message } = error;

@@ -38,10 +38,10 @@ export function bytesOf(attachments: readonly Attachment[]): number {
 export type Text = string | Buffer;
 
 /** From this length on. */
-const LONG_TEXT = 16_384;
+export const LONG_TEXT = 16_384;
 
-/** `json` between two characters, or none. */
-export function textOf(json: string, open: '[' | '' = '', close: ']' | '' = ''): Text {
+/** `json` between two texts of ASCII, or none. */
+export function textOf(json: string, open = '', close = ''): Text {
   if (json.length < LONG_TEXT) return open + json + close;
   const length = Buffer.byteLength(json);
   const bytes = borrow(open.length + length + close.length);

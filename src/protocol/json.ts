@@ -3,8 +3,9 @@
  * `undefined`, NaN and Infinity become null, a Date its ISO string, a Buffer `{ type: 'Buffer' }`: JSON's own rules. Where the other side
  * takes them, bytes travel beside the text.
  */
-import { detach, isBytes, NO_ATTACHMENTS, textOf, type Attachment, type Text } from './attachments.ts';
+import { detach, isBytes, LONG_TEXT, NO_ATTACHMENTS, textOf, type Attachment, type Text } from './attachments.ts';
 import { giveBack } from './lending.ts';
+import { isPlain } from './string-bytes.ts';
 
 export class NotJson extends Error {
   readonly path: string;
@@ -58,6 +59,21 @@ export function toJson(value: unknown, root: string, found: Attachment[] | null 
   return text ?? 'null';
 }
 
+/** So much of a long text is seen first: what escapes somewhere mostly does so early. */
+const FIRST_CHARACTERS = 1_024;
+
+/** A string between two characters, or none. JSON takes a multiple of the time to look at each character of a long one. */
+export function stringToJson(value: string, open: '[' | '' = '', close: ']' | '' = ''): Text {
+  if (value.length >= LONG_TEXT && JSON.stringify(value.slice(0, FIRST_CHARACTERS)).length === FIRST_CHARACTERS + 2) {
+    const text = textOf(value, `${open}"`, `"${close}`) as Buffer;
+    const end = text.length - close.length - 1;
+    // Half of a surrogate pair is nothing that UTF-8 could say.
+    if (isPlain(text, open.length + 1, end) && (end - open.length - 1 === value.length || value.isWellFormed())) return text;
+    giveBack(text);
+  }
+  return textOf(JSON.stringify(value), open, close);
+}
+
 /** What a call or its result is made of on the wire. */
 export interface Payload {
   readonly json: Text;
@@ -76,6 +92,7 @@ const NO_ARGUMENTS: Payload = { json: '[]', attachments: NO_ATTACHMENTS };
 export function argsToJson(args: readonly unknown[]): Payload {
   if (!Array.isArray(args)) throw new NotJson('arguments', 'they are no array');
   if (args.length === 0) return NO_ARGUMENTS;
+  if (args.length === 1 && typeof args[0] === 'string') return { json: stringToJson(args[0], '[', ']'), attachments: NO_ATTACHMENTS };
   if (args.length === 1 && typeof args[0] !== 'object')
     return { json: textOf(toJson(args[0], 'arguments[0]'), '[', ']'), attachments: NO_ATTACHMENTS };
   const attachments: Attachment[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { argsToJson, isTooDeep, MAX_MEMBERS, NotJson, toJson } from '../../src/protocol/json.ts';
+import { argsToJson, isTooDeep, MAX_MEMBERS, NotJson, stringToJson, toJson } from '../../src/protocol/json.ts';
 
 function refusal(value: unknown): { path: string; reason: string } {
   try {
@@ -139,3 +139,26 @@ function throwIt(value: unknown): never {
   // eslint-disable-next-line typescript/only-throw-error -- as plugin code may
   throw value;
 }
+
+describe('a long string', () => {
+  const UNITS = ['', '"', '\\', '\n', '\u{0}', '\u{1f}', '\u{7f}', '\u{80}', 'é', '世', '👋', '\ud83d', '\ude00', '\u{fffd}', '\u{2028}'];
+
+  test.each(UNITS)('is what JSON makes of it, with %j anywhere', (unit) => {
+    for (const length of [16_383, 16_384, 40_000])
+      for (const at of [0, 1, 2, 3, 1_022, 1_023, 1_024, 1_025, 1_026, 16_000, 16_382])
+        for (const [open, close] of [
+          ['', ''],
+          ['[', ']'],
+        ] as const) {
+          const text = 'x'.repeat(at) + unit + 'y'.repeat(length - at);
+          expect(String(stringToJson(text, open, close)) === open + JSON.stringify(text) + close).toBe(true);
+        }
+  });
+
+  test.each(UNITS)('is what JSON makes of it, with %j at its end', (unit) => {
+    for (let length = 16_380; length < 16_420; length++) {
+      const text = 'x'.repeat(length) + unit;
+      expect(String(stringToJson(text)) === JSON.stringify(text)).toBe(true);
+    }
+  });
+});
