@@ -59,12 +59,12 @@ export function toJson(value: unknown, root: string, found: Attachment[] | null 
   return text ?? 'null';
 }
 
-/** So much of a long text is seen first: what escapes somewhere mostly does so early. */
-const FIRST_CHARACTERS = 1_024;
+/** So much of both ends of a long text is seen first: what escapes something mostly does so early, or ends with a line. */
+const END_CHARACTERS = 512;
 
 /** A string between two characters, or none. JSON takes a multiple of the time to look at each character of a long one. */
 export function stringToJson(value: string, open: '[' | '' = '', close: ']' | '' = ''): Text {
-  if (value.length >= LONG_TEXT && JSON.stringify(value.slice(0, FIRST_CHARACTERS)).length === FIRST_CHARACTERS + 2) {
+  if (value.length >= LONG_TEXT && isPlainAtItsEnds(value)) {
     const text = textOf(value, `${open}"`, `"${close}`) as Buffer;
     const end = text.length - close.length - 1;
     // Half of a surrogate pair is nothing that UTF-8 could say.
@@ -72,6 +72,11 @@ export function stringToJson(value: string, open: '[' | '' = '', close: ']' | ''
     giveBack(text);
   }
   return textOf(JSON.stringify(value), open, close);
+}
+
+function isPlainAtItsEnds(value: string): boolean {
+  const ends = value.slice(0, END_CHARACTERS) + value.slice(-END_CHARACTERS);
+  return JSON.stringify(ends).length === ends.length + 2;
 }
 
 /** What a call or its result is made of on the wire. */
