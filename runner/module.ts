@@ -20,29 +20,39 @@ async function required(file: string): Promise<unknown> {
   try {
     return require(file) as unknown;
   } catch (error) {
-    if (isForImport(error)) return import(urlOf(file));
+    if (isForImport(error, file)) return import(urlOf(file));
     throw await inFull(error, file);
   }
 }
 
-/** It awaits something at its top, or is not there, which `import` says without a word of us. */
-function isForImport(error: unknown): boolean {
+/** It awaits something at its top, or is not there, which `import` says without a word of us. Never what has run: it would run again. */
+function isForImport(error: unknown, file: string): boolean {
   if (!isObject(error)) return false;
   const code = read(error, 'code');
-  return (
-    code === 'ERR_REQUIRE_ASYNC_MODULE' || (code === 'MODULE_NOT_FOUND' && (read(error, 'requireStack') as unknown[] | undefined)?.[0] === __filename)
-  );
+  if (code === 'MODULE_NOT_FOUND') return (read(error, 'requireStack') as unknown[] | undefined)?.[0] === __filename;
+  return code === 'ERR_REQUIRE_ASYNC_MODULE' && !namesAnother(read(error, 'message'), file);
 }
 
+/** Whether it is not about `file` but about what that requires. Only the words of the error say so, which each Node chooses. */
+function namesAnother(message: unknown, file: string): boolean {
+  const [, named] = /^ *(?:Requiring|Required module:) (.*?) *$/m.exec(String(message)) ?? [];
+  const { realpathSync } = require('node:fs') as typeof import('node:fs');
+  return named !== undefined && named !== file && named !== realpathSync(file);
+}
+
+/** An ES module that comes first and throws: what stands behind it is linked, and never runs. */
+const LINKED_ONLY = 'data:text/javascript,throw null';
+
 /**
- * Which file asks for an export that is not there only `import` says, and only of modules that are new to it: in a thread of its own. No
- * ES module runs there, as they do not fit together.
+ * Which file asks for an export that is not there only `import` says, and only of modules that are new to it: in a thread of its own. Nothing
+ * of the plugin runs there: it may have run here already, where the error came from something that it loads while it runs.
  */
 async function inFull(error: unknown, file: string): Promise<unknown> {
   if (!(error instanceof SyntaxError) || !error.message.includes('does not provide an export')) return error;
   const { Worker } = require('node:worker_threads') as typeof import('node:worker_threads');
   return new Promise((resolve) => {
-    const thread = new Worker(`import(${JSON.stringify(urlOf(file))})`, { eval: true });
+    const source = `import ${JSON.stringify(LINKED_ONLY)}; import ${JSON.stringify(urlOf(file))};`;
+    const thread = new Worker(`import(${JSON.stringify(`data:text/javascript,${encodeURIComponent(source)}`)})`, { eval: true });
     thread.once('error', (again) => resolve(again instanceof SyntaxError ? again : error));
     thread.once('exit', () => resolve(error));
   }).catch(() => error);

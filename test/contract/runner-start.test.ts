@@ -1,3 +1,5 @@
+import { readFile, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXIT_FATAL } from '../../src/protocol/messages.ts';
 import { bundleRunner, initializeParams, RawChild, repository, writePlugin } from '../helpers/raw-child.ts';
@@ -78,6 +80,7 @@ describe('the shapes of a plugin', () => {
 });
 
 describe('how it is loaded', () => {
+  const canRequireModules = (process.features as { require_module?: boolean }).require_module === true;
   /** Says whether it was evaluated within a call of the runner, as what is required is. */
   const ASKING = `Error.stackTraceLimit = Infinity; const wasRequired = /^ +at (?!async ).*main\\.cjs/m.test(new Error().stack);`;
 
@@ -89,7 +92,7 @@ describe('how it is loaded', () => {
     await using plugin = await writePlugin(source, file);
     await using child = RawChild.runner(bundle.runner);
     await child.initialize(plugin.entry);
-    expect(await child.call('asked')).toMatchObject({ result: (process.features as { require_module?: boolean }).require_module === true });
+    expect(await child.call('asked')).toMatchObject({ result: canRequireModules });
     await using given = RawChild.runner(bundle.runner, { env: { NODE_OPTIONS: '--no-warnings' } });
     await given.initialize(plugin.entry);
     expect(await given.call('asked')).toMatchObject({ result: file === 'index.cjs' });
@@ -115,6 +118,31 @@ describe('how it is loaded', () => {
     await using child = RawChild.runner(bundle.runner);
     await child.initialize(plugin.entry);
     expect(await child.call('runs')).toMatchObject({ result: [1, 1] });
+  });
+
+  test.each([
+    ['awaits at its top', 'await null; export const x = 1;', { code: 'ERR_REQUIRE_ASYNC_MODULE' }],
+    ['asks for an export that is not there', `import { nothing } from 'node:fs'; export const x = nothing;`, { name: 'SyntaxError' }],
+  ])('a module that requires one that %s runs once', async (_, source, data) => {
+    await using required = await writePlugin(source);
+    const runs = join(dirname(required.entry), 'runs');
+    const entry = `const { appendFileSync } = require('node:fs'); appendFileSync(${JSON.stringify(runs)}, '.');
+      require(${JSON.stringify(required.entry)}); module.exports = { methods: {} };`;
+    await using plugin = await writePlugin(entry, 'index.js');
+    await using child = RawChild.runner(bundle.runner);
+    const { error } = await child.initialize(plugin.entry);
+    if (canRequireModules) expect(error).toMatchObject({ data: { phase: 'import', ...data } });
+    expect(await readFile(runs, 'utf8')).toBe('.');
+  });
+
+  test('a module that awaits at its top is one behind a link, too', async () => {
+    await using plugin = await writePlugin(`await null; export default { methods: ${METHODS} };`);
+    await using other = await writePlugin('');
+    const link = join(dirname(other.entry), 'link');
+    await symlink(dirname(plugin.entry), link);
+    await using child = RawChild.runner(bundle.runner);
+    await child.initialize(join(link, 'index.mjs'));
+    expect(await child.call('greet', ['you'])).toMatchObject({ result: 'hi you' });
   });
 
   test('an export that is not there is told with the file that asks for it', async () => {
