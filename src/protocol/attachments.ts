@@ -154,8 +154,14 @@ function put(message: object, path: readonly unknown[], value: Uint8Array): bool
   }
 }
 
+/** What a view holds, whatever a class of its own may say. */
+const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype) as object, 'length')!.get as (
+  this: Uint8Array,
+) => number;
+
 function copyOf(bytes: Uint8Array): Buffer {
-  const copy = borrow(bytes.length);
+  // What is lent has others' bytes in it: all of it must be written.
+  const copy = borrow(lengthOf.call(bytes));
   copy.set(bytes);
   return copy;
 }

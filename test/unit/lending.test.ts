@@ -46,6 +46,18 @@ describe('memory', () => {
   });
 });
 
+test('bytes that call themselves longer than they are take nothing along of what was in their memory before', () => {
+  const size = newSize();
+  giveBack(borrow(size).fill('secret'));
+  class Boasting extends Uint8Array {
+    override get length(): number {
+      return size;
+    }
+  }
+  const [attachment] = argsToJson([new Boasting([1, 2, 3])]).attachments;
+  expect(attachment?.bytes).toEqual(Buffer.from([1, 2, 3]));
+});
+
 describe('the memory of the arguments of a call', () => {
   /** A pipe that takes a write only when it is told to. */
   function calling(): { call: Call; size: number; memory: ArrayBufferLike; take: (error?: Error) => void } {
