@@ -2,7 +2,7 @@
 import { isReserved, MAX_METHOD_NAME, MAX_METHODS } from '../src/protocol/messages.ts';
 import type { InitializeParams, InitializeResult } from '../src/protocol/messages.ts';
 import type { PluginLog } from './api.ts';
-import { loadModule } from './module.ts';
+import { loadModule, type Loaded } from './module.ts';
 import { native } from './natives.ts';
 import { isObject } from './thrown.ts';
 
@@ -32,7 +32,7 @@ export interface LoadedPlugin {
 /** Throws `StartFailure`. */
 export async function loadPlugin({ plugin, initArgs, options, state }: InitializeParams, log: PluginLog): Promise<LoadedPlugin> {
   const { name, version, dir } = plugin;
-  const loaded = await during('import', async () => shapeOf(await importEntry(dir, plugin.entry), plugin.entry));
+  const loaded = await during('import', async () => shapeOf((await importEntry(dir, plugin.entry)).exports, plugin.entry));
   await during('init', () => loaded.init({ name, version, dir, initArgs, options, state, log }));
   await during('health', () => loaded.health());
   return loaded;
@@ -55,7 +55,7 @@ async function during<T>(phase: Phase, work: () => T): Promise<Awaited<T>> {
   }
 }
 
-async function importEntry(dir: string, entry: string | null): Promise<unknown> {
+async function importEntry(dir: string, entry: string | null): Promise<Loaded> {
   if (entry === null) throw new TypeError('the plugin has no entry: name it in package.json, as in "main": "index.js"');
   const { resolve } = require('node:path') as typeof import('node:path');
   return loadModule(resolve(dir, entry), dir);

@@ -8,21 +8,30 @@ const takesAll =
   process.execArgv.length === 0 &&
   process.env.NODE_OPTIONS === undefined;
 
-/** What `file`, an absolute path in the plugin's folder `dir`, exports. */
-export async function loadModule(file: string, dir: string): Promise<unknown> {
-  // What `import` needs takes milliseconds to start, and is not needed for what can be required.
-  if (takesAll && /\.[cm]?js$/.test(file)) return required(file);
-  if (file.endsWith('.cjs') || (file.endsWith('.js') && isCommonJs(dir))) return require(file) as unknown;
-  return import(urlOf(file));
+/** In a box: what a module exports may have a `then` of its own, which nobody is to call. */
+export interface Loaded {
+  exports: unknown;
 }
 
-async function required(file: string): Promise<unknown> {
+/** What `file`, an absolute path in the plugin's folder `dir`, exports. */
+export async function loadModule(file: string, dir: string): Promise<Loaded> {
+  // What `import` needs takes milliseconds to start, and is not needed for what can be required.
+  if (takesAll && /\.[cm]?js$/.test(file)) return required(file);
+  if (file.endsWith('.cjs') || (file.endsWith('.js') && isCommonJs(dir))) return { exports: require(file) as unknown };
+  return imported(file);
+}
+
+async function required(file: string): Promise<Loaded> {
   try {
-    return require(file) as unknown;
+    return { exports: require(file) as unknown };
   } catch (error) {
-    if (isForImport(error, file)) return import(urlOf(file));
+    if (isForImport(error, file)) return imported(file);
     throw await inFull(error, file);
   }
+}
+
+async function imported(file: string): Promise<Loaded> {
+  return { exports: await import(urlOf(file)) };
 }
 
 /** It awaits something at its top, or is not there, which `import` says without a word of us. Never what has run: it would run again. */

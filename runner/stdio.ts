@@ -12,8 +12,9 @@ const LEVELS = { debug: 'debug', log: 'info', info: 'info', warn: 'warn', error:
 
 export function hasChannel(): boolean {
   try {
-    // Descriptor 3 is nearly always open; when we were run by hand it is one of Node's own, and no socket.
-    return fstatSync(CHANNEL_FD).isSocket() || process.platform === 'win32';
+    // Descriptor 3 is nearly always open; when we were run by hand it is one of Node's own, and no socket. As bigint, since up to Node 22 a
+    // socket that was the last to be asked about otherwise keeps `require` and `import` from following links.
+    return fstatSync(CHANNEL_FD, { bigint: true }).isSocket() || process.platform === 'win32';
   } catch {
     return false;
   }

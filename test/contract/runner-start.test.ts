@@ -1,4 +1,4 @@
-import { readFile, symlink } from 'node:fs/promises';
+import { mkdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXIT_FATAL } from '../../src/protocol/messages.ts';
@@ -21,6 +21,8 @@ describe('the shapes of a plugin', () => {
     ['a .js file compiled from ESM, without a declared type', 'index.js', `exports.__esModule = true; exports.default = { methods: ${METHODS} };`],
     ['a .js file declared as CommonJS', 'index.js', `module.exports = { methods: ${METHODS} };`, { type: 'commonjs' }],
     ['a .js file declared as a module', 'index.js', `export default { methods: ${METHODS} };`, { type: 'module' }],
+    ['a CommonJS module with a `then` of its own', 'index.cjs', `module.exports = { methods: ${METHODS}, then() {} };`],
+    ['a .js file with a `then` of its own', 'index.js', `module.exports = { methods: ${METHODS}, then() {} };`],
     ['a module that awaits at its top', 'index.mjs', `await null; export default { methods: ${METHODS} };`],
     ['a .js file of a module, without a declared type', 'index.js', `import 'node:fs'; export default { methods: ${METHODS} };`],
   ])('%s is one', async (_, file, source, manifest) => {
@@ -108,6 +110,22 @@ describe('how it is loaded', () => {
     await using child = RawChild.runner(bundle.runner, { env: { NODE_OPTIONS } });
     await child.initialize(plugin.entry);
     expect(await child.call('greet', ['you'])).toMatchObject({ result: 'hooked' });
+  });
+
+  test.each([
+    ['an ES module', 'index.mjs', `import next from './next.cjs'; export default { methods: { where: () => [import.meta.filename, next] } };`],
+    ['a CommonJS module', 'index.cjs', `module.exports = { methods: { where: () => [__filename, require('./next.cjs')] } };`],
+    ['a .js file', 'index.js', `module.exports = { methods: { where: () => [__filename, require('./next.cjs')] } };`],
+  ])('%s behind a link, and what it loads, are found where they are', async (_, file, source) => {
+    await using plugin = await writePlugin(source, file);
+    const dir = await realpath(dirname(plugin.entry));
+    await mkdir(join(dir, 'kept'));
+    await writeFile(join(dir, 'kept/next.cjs'), 'module.exports = __filename;');
+    await symlink('kept/next.cjs', join(dir, 'next.cjs'));
+    await symlink('.', join(dir, 'link'));
+    await using child = RawChild.runner(bundle.runner);
+    await child.initialize(join(dir, 'link', file));
+    expect(await child.call('where')).toMatchObject({ result: [join(dir, file), join(dir, 'kept/next.cjs')] });
   });
 
   test('a module that awaits deeper down runs once', async () => {
