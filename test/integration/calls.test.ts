@@ -12,6 +12,7 @@ import {
 import { linesOf } from '../helpers/lines.ts';
 import { rejection } from '../helpers/rejection.ts';
 import { useSupervisors } from '../helpers/supervise.ts';
+import { EARLY_MS } from '../helpers/timers.ts';
 import { until } from '../helpers/until.ts';
 
 const supervise = useSupervisors();
@@ -33,7 +34,7 @@ describe('the deadline', () => {
     const { value: error, ms } = await timed(rejection<CallTimeoutError>(supervisor.call('polite', 'mark', [ledger, 'x'], { timeoutMs: 100 })));
     expect(error).toMatchObject({ code: 'ERR_CALL_TIMEOUT', phase: 'queued', timeoutMs: 100, plugin: 'polite', version: '1.0.0', method: 'mark' });
     expect(error.retryable).toBe(true);
-    expect(ms).toBeGreaterThan(95);
+    expect(ms).toBeGreaterThan(100 - EARLY_MS);
     expect(ms).toBeLessThan(100 + SLACK_MS);
     await first;
     await supervisor.call('polite', 'echo', [1]);

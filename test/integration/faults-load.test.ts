@@ -6,6 +6,7 @@ import { linesOf } from '../helpers/lines.ts';
 import { rejection } from '../helpers/rejection.ts';
 import { rounds } from '../helpers/rounds.ts';
 import { useSupervisors, type Watched } from '../helpers/supervise.ts';
+import { EARLY_MS } from '../helpers/timers.ts';
 import { until } from '../helpers/until.ts';
 
 const supervise = useSupervisors();
@@ -98,7 +99,7 @@ describe('the wall clock is moved', () => {
       timeoutMs,
     });
     const tookMs = performance.now() - began;
-    expect(tookMs).toBeGreaterThan(timeoutMs - 5);
+    expect(tookMs).toBeGreaterThan(timeoutMs - EARLY_MS);
     expect(tookMs).toBeLessThan(timeoutMs + 250);
   }
 

@@ -8,6 +8,7 @@ import { allGone } from '../helpers/processes.ts';
 import { rejection } from '../helpers/rejection.ts';
 import { rounds } from '../helpers/rounds.ts';
 import { fixtures, useSupervisors } from '../helpers/supervise.ts';
+import { EARLY_MS } from '../helpers/timers.ts';
 import { until } from '../helpers/until.ts';
 
 const supervise = useSupervisors();
@@ -76,7 +77,7 @@ rounds(
       await supervisor.unload('ignores-sigterm');
       const tookMs = await allGone([pid], at, 1_000);
       // `free()` has 60 %, SIGTERM until 90 %; the kill and the sweep come after.
-      if (!polite) expect(tookMs).toBeGreaterThan(0.9 * stopTimeoutMs - 10);
+      if (!polite) expect(tookMs).toBeGreaterThan(0.9 * stopTimeoutMs - EARLY_MS);
       expect(tookMs).toBeLessThan(polite ? 0.6 * stopTimeoutMs : stopTimeoutMs + 500);
       const stopped = check.events('instance-stopped').find(({ exit }) => exit.pid === pid);
       expect(stopped!.exit).toMatchObject(polite ? { code: 0, signal: null } : { signal: 'SIGKILL', cause: 'stopped' });
