@@ -1,12 +1,12 @@
 /** How a module is loaded: the way that takes least of a start. Owns that choice; what the module exports is load.ts's business. */
 import { isObject, read } from './thrown.ts';
 
-/** `require` takes ES modules, without a warning, and nothing that Node was started with is there to see an import. */
+/** Something that Node was started with, such as a hook, may be there to see an import. */
+export const mayBeWatched = process.execArgv.length > 0 || process.env.NODE_OPTIONS !== undefined;
+
+/** `require` takes ES modules, without a warning, and nobody is to see an import. */
 const takesAll =
-  (process.features as { require_module?: boolean }).require_module === true &&
-  !/^v(22\.12|23\.[0-4])\./.test(process.version) &&
-  process.execArgv.length === 0 &&
-  process.env.NODE_OPTIONS === undefined;
+  !mayBeWatched && (process.features as { require_module?: boolean }).require_module === true && !/^v(22\.12|23\.[0-4])\./.test(process.version);
 
 /** In a box: what a module exports may have a `then` of its own, which nobody is to call. */
 export interface Loaded {

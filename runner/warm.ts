@@ -1,12 +1,12 @@
 /** What a child that waits for its plugin does ahead, since every start needs it. A child that is started for its plugin does none of it. */
-import { loadModule } from './module.ts';
+import { loadModule, mayBeWatched } from './module.ts';
 
 /** Modules that do nothing; one of each kind, and another one that finds the loader awake. */
 const MODULES = ['api.js', 'api.js?again', 'nothing.cjs'];
 
-/** Wakes the loaders of modules, unless something that Node was started with may see that. */
+/** Wakes the loaders of modules, unless somebody may see that. */
 export async function warmUp(): Promise<void> {
-  if (process.execArgv.length > 0 || process.env.NODE_OPTIONS !== undefined) return;
+  if (mayBeWatched) return;
   const { join } = require('node:path') as typeof import('node:path');
   const { pathToFileURL } = require('node:url') as typeof import('node:url');
   await loadModule(join(__dirname, 'api.js'), __dirname).catch(() => {});

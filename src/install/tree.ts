@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ignoreMissing } from '../util/missing.ts';
 import { inParallel } from './parallel.ts';
 
 export interface Found {
@@ -67,10 +68,6 @@ async function look(dir: string, path: string): Promise<Found | null> {
     fingerprint: `${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`,
     changedAtMs: Number(stats.ctimeMs),
   };
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
 }
 
 /** The sha256 of a file, in hexadecimal. `sync`: it is on the disk before that is said. */

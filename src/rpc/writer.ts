@@ -86,9 +86,12 @@ export class FrameWriter extends AbstractMessageWriter implements MessageWriter 
         written += batch.length;
         this.#text(batch);
         batch = '';
+        const onLeft = (error?: Error | null): void => {
+          if (!error) item.left?.();
+        };
         for (const [n, bytes] of behind.entries()) {
           written += bytes.length;
-          this.#full = !this.#stream.write(bytes, n === behind.length - 1 ? (error) => error ?? item.left?.() : undefined);
+          this.#full = !this.#stream.write(bytes, n === behind.length - 1 ? onLeft : undefined);
         }
       }
       item.sent(now);

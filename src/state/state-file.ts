@@ -8,6 +8,7 @@
 import { copyFile, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { ignoreMissing } from '../util/missing.ts';
 import { isPluginName, isRange, isVersion } from '../util/naming.ts';
 
 const FORMAT = 1;
@@ -123,8 +124,4 @@ async function syncFolder(dir: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
 }

@@ -6,6 +6,7 @@ const MiB = 2 ** 20;
 
 const skippedFor = (why: string | null): string => (why === null ? '' : ` (skipped: ${why})`);
 
+// Who may not make memory groups or lower limits, as in most containers, cannot have the kernel do it; the title then says why.
 const memory = memoryGroup(400 * MiB);
 const noMemoryGroup = 'why' in memory ? memory.why : null;
 if (!('why' in memory)) memory.remove();
