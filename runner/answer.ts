@@ -1,7 +1,7 @@
 /** Answers as frames, built by concatenation: the hot path makes no object that JSON would only take apart again. */
 import { ErrorCode } from '../src/protocol/messages.ts';
 import { attachmentsMember, NO_ATTACHMENTS, payloadBytes, textOf, type Attachment, type Text } from '../src/protocol/attachments.ts';
-import { framed, framedText, type Framed } from '../src/protocol/framing.ts';
+import { framed, framedText, type Framed } from '../src/protocol/frame.ts';
 import { NotJson, stringToJson, toJson } from '../src/protocol/json.ts';
 import { describeThrown, truncate } from './thrown.ts';
 

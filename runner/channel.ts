@@ -8,7 +8,8 @@
  */
 import { Socket } from 'node:net';
 import type { ConnectOpts, SocketConstructorOpts } from 'node:net';
-import { FrameDecoder, type Framed } from '../src/protocol/framing.ts';
+import { type Framed } from '../src/protocol/frame.ts';
+import { FrameDecoder } from '../src/protocol/framing.ts';
 import { giveBack } from '../src/protocol/lending.ts';
 import { LARGE_BYTES, laneWindow, OutgoingLane } from '../src/protocol/lane.ts';
 import { native } from './natives.ts';

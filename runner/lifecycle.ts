@@ -6,10 +6,13 @@
  * 3. An end that the plugin caused leaves its reason as the last line on stderr.
  */
 import { INSTANCE_MARKER } from '../src/protocol/messages.ts';
-import { processesMarked } from '../src/protocol/marker.ts';
+import { cgroupOf, type Cgroup } from '../src/process/cgroup.ts';
+import { Descendants } from '../src/process/descendants.ts';
+import { processesMarked } from '../src/process/marker.ts';
+import { killProcess } from '../src/process/proc.ts';
 import type { Channel } from './channel.ts';
 import type { LoadedPlugin } from './load.ts';
-import { after, native, writeStderr } from './natives.ts';
+import { after, closeInspector, native, writeStderr } from './natives.ts';
 import type { Calls } from './serve.ts';
 import { isObject, read, stackOf } from './thrown.ts';
 
@@ -45,14 +48,21 @@ export class Lifecycle {
         .catch((error: unknown) => writeStderr(`[chameleon] free() threw: ${stackOf(error)}`))
         .then(() => this.exit(0));
     });
+    // Ctrl-C and process managers send SIGINT to all processes there are; a plugin ends when its supervisor says so. Without a listener
+    // for SIGUSR1, Node would open its debugger to every local user.
+    for (const signal of ['SIGINT', 'SIGUSR1'] as const) native.on(signal, () => {});
     // A plugin that calls process.exit() has its last records read.
-    native.on('exit', () => this.#channel.stopBatching());
+    native.on('exit', () => {
+      this.#channel.stopBatching();
+      closeInspector();
+    });
   }
 
   #die(reason: string): void {
     if (this.#isOrphan) return;
     this.#channel.flush();
     writeStderr(reason);
+    closeInspector();
     native.reallyExit(1);
   }
 
@@ -82,8 +92,9 @@ export class Lifecycle {
   async orphaned(fault: string | null): Promise<void> {
     this.#isOrphan = true;
     if (fault !== null) writeStderr(`[chameleon] protocol error: ${fault}`);
+    const cgroup = cgroupOf(this.#marker);
     await Promise.race([this.free().catch(() => undefined), after(FREE_MS)]);
-    await Promise.race([this.#sweep(), after(SWEEP_MS)]);
+    await Promise.race([this.#sweep(cgroup), after(SWEEP_MS)]);
     try {
       // Our own group, when we lead it: then this is the end of us, too.
       native.kill(-process.pid, 'SIGKILL');
@@ -93,18 +104,15 @@ export class Lifecycle {
     native.reallyExit(fault === null ? 0 : 1);
   }
 
-  async #sweep(): Promise<void> {
-    if (this.#marker === undefined) return;
+  async #sweep(cgroup: Promise<Cgroup | null>): Promise<void> {
+    // Ends this process, too.
+    await (await cgroup)?.kill();
+    const below = new Descendants(() => process.pid, native.kill);
     for (let round = 0; round < SWEEPS; round++) {
+      const hadDescendants = await below.kill();
       const others = (await processesMarked((marker) => marker === this.#marker)).filter(({ pid }) => pid !== process.pid);
-      if (others.length === 0) return;
-      for (const { pid } of others) {
-        try {
-          native.kill(pid, 'SIGKILL');
-        } catch {
-          // It has ended by itself.
-        }
-      }
+      if (others.length === 0 && !hadDescendants) return;
+      for (const other of others) killProcess(other, native.kill);
     }
   }
 }

@@ -29,12 +29,19 @@ export interface LoadedPlugin {
   onResume: ((context?: unknown) => unknown) | null;
 }
 
-/** Throws `StartFailure`. */
-export async function loadPlugin({ plugin, initArgs, options, state }: InitializeParams, log: PluginLog): Promise<LoadedPlugin> {
+/** A phase that takes longer, and leaves the event loop free, waits for something else than the processor. */
+const WAITING_MS = 50;
+
+/** `onWaiting` is told of `init` and `health` where they wait; an import has files to read. Throws `StartFailure`. */
+export async function loadPlugin(
+  { plugin, initArgs, options, state }: InitializeParams,
+  log: PluginLog,
+  onWaiting: (phase: Phase) => void,
+): Promise<LoadedPlugin> {
   const { name, version, dir } = plugin;
   const loaded = await during('import', async () => shapeOf((await importEntry(dir, plugin.entry)).exports, plugin.entry));
-  await during('init', () => loaded.init({ name, version, dir, initArgs, options, state, log }));
-  await during('health', () => loaded.health());
+  await during('init', () => loaded.init({ name, version, dir, initArgs, options, state, log }), onWaiting);
+  await during('health', () => loaded.health(), onWaiting);
   return loaded;
 }
 
@@ -47,11 +54,14 @@ export function enter(dir: string): void {
   }
 }
 
-async function during<T>(phase: Phase, work: () => T): Promise<Awaited<T>> {
+async function during<T>(phase: Phase, work: () => T, onWaiting?: (phase: Phase) => void): Promise<Awaited<T>> {
+  const waiting = onWaiting && native.setTimeout(() => onWaiting(phase), WAITING_MS);
   try {
     return await work();
   } catch (error) {
     throw new StartFailure(phase, error);
+  } finally {
+    if (waiting !== undefined) native.clearTimeout(waiting);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { Control } from '../src/protocol/messages.ts';
 import type { LogParams } from '../src/protocol/messages.ts';
-import { framedText } from '../src/protocol/framing.ts';
+import { framedText } from '../src/protocol/frame.ts';
 import { NotJson, toJson } from '../src/protocol/json.ts';
 import type { PluginLog } from './api.ts';
 import type { Channel } from './channel.ts';

@@ -4,6 +4,7 @@
  */
 import { native } from './natives.ts';
 import { attach } from '../src/protocol/attachments.ts';
+import { framedText } from '../src/protocol/frame.ts';
 import { LANE } from '../src/protocol/lane.ts';
 import { ATTACHMENTS, CHANNEL_FD, Control, ErrorCode, EXIT_FATAL, PROTOCOL_VERSION } from '../src/protocol/messages.ts';
 import type { CallMessage, InitializeParams, InitializeResult } from '../src/protocol/messages.ts';
@@ -11,10 +12,11 @@ import { warmAnswer } from '../src/protocol/warming.ts';
 import { errorAnswer, resultAnswer, thrownAnswer } from './answer.ts';
 import { Channel } from './channel.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { warnOfBorrowed } from './borrowed.ts';
 import { enter, loadPlugin, StartFailure, type LoadedPlugin } from './load.ts';
 import { Log } from './log.ts';
 import { Calls } from './serve.ts';
-import { explainItself, hasChannel, redirectConsole } from './stdio.ts';
+import { blockOutput, closeInherited, explainFork, explainItself, hasChannel, redirectConsole } from './stdio.ts';
 import { Vitals } from './vitals.ts';
 import { warmUp } from './warm.ts';
 
@@ -49,8 +51,10 @@ function serve(): void {
   let plugin: LoadedPlugin | null = null;
   let isLettingGo = false;
 
+  closeInherited();
   life.watch();
   redirectConsole(log);
+  blockOutput();
 
   function receive(message: Message): void {
     const { id, method, params } = message;
@@ -122,7 +126,9 @@ function serve(): void {
       channel.maxMessageBytes = params.limits.maxMessageBytes;
       if (params.encodings?.includes(LANE) === true) channel.openLane();
       if (isSpare) enter(params.plugin.dir);
-      plugin = await loadPlugin(params, log);
+      plugin = await loadPlugin(params, log, (phase) => {
+        channel.send(framedText(`{"jsonrpc":"2.0","method":"${Control.phase}","params":{"phase":"${phase}"}}`));
+      });
       life.ready(plugin);
       calls.begin(plugin.methods, params.encodings?.includes(ATTACHMENTS) === true);
       vitals.start();
@@ -134,6 +140,7 @@ function serve(): void {
         runtime,
         encodings: [ATTACHMENTS],
       } satisfies InitializeResult);
+      warnOfBorrowed(params.plugin.dir, log);
     } catch (failure) {
       const { phase, cause } = failure instanceof StartFailure ? failure : new StartFailure('handshake', failure);
       channel.send(thrownAnswer(id, ErrorCode.startFailed, cause, channel.maxMessageBytes, { phase }));
@@ -143,9 +150,12 @@ function serve(): void {
   }
 }
 
-if (hasChannel()) {
-  serve();
-} else {
-  explainItself();
+// Descriptor 3 may be Node's own channel to the plugin that forked it.
+if (process.connected) refuse(explainFork);
+else if (hasChannel()) serve();
+else refuse(explainItself);
+
+function refuse(explain: () => void): void {
+  explain();
   native.reallyExit(2);
 }

@@ -4,7 +4,8 @@
  */
 import { writeSync } from 'node:fs';
 
-const { hrtime, reallyExit } = process as typeof process & { reallyExit(code: number): never };
+const { hrtime, reallyExit, getBuiltinModule } = process as typeof process & { reallyExit(code: number): never };
+const hasInspector = process.execArgv.some((arg) => arg.startsWith('--inspect'));
 
 export const native = {
   on: process.on.bind(process),
@@ -27,6 +28,12 @@ export const native = {
 export function monotonicMs(): number {
   const [seconds, nanos] = hrtime();
   return seconds * 1e3 + nanos / 1e6;
+}
+
+/** Without it a process that has a debugger attached ends only when that disconnects. */
+export function closeInspector(): void {
+  if (!hasInspector) return;
+  (getBuiltinModule?.('node:inspector') as typeof import('node:inspector') | undefined)?.close();
 }
 
 /** A line on the real stderr, written before this returns, so that a process which ends now has said it. */

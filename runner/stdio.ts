@@ -2,13 +2,27 @@
  * The standard streams. Standard output and error stay the plugin's own, read as lines by the supervisor; the console writes
  * structured records instead, so that a message of many lines stays one record. Descriptor 3 is the channel's.
  */
-import { fstatSync } from 'node:fs';
-import { CHANNEL_FD } from '../src/protocol/messages.ts';
+import { closeSync, fstatSync } from 'node:fs';
+import { CHANNEL_FD, CLOSE_DESCRIPTORS } from '../src/protocol/messages.ts';
 import { format } from './log.ts';
 import type { Level, Log } from './log.ts';
 import { writeStderr } from './natives.ts';
 
 const LEVELS = { debug: 'debug', log: 'info', info: 'info', warn: 'warn', error: 'error' } as const satisfies Record<string, Level>;
+
+/** Closes the descriptors that the supervisor has inherited itself and could not keep from this process. */
+export function closeInherited(): void {
+  const list = process.env[CLOSE_DESCRIPTORS];
+  if (list === undefined) return;
+  delete process.env[CLOSE_DESCRIPTORS];
+  for (const fd of list.split(',')) {
+    try {
+      closeSync(Number(fd));
+    } catch {
+      // It is closed already.
+    }
+  }
+}
 
 export function hasChannel(): boolean {
   try {
@@ -25,6 +39,33 @@ export function explainItself(): void {
 It is started by the supervisor, with its channel on descriptor ${CHANNEL_FD}, which is not there: it was run by hand.
 To run plugins:  chameleon-supervisor start --plugin-dir ./plugins
 To call one:     chameleon-supervisor call hello greet '["world"]'`);
+}
+
+/** A plugin's own processes that run this file, for want of another one, have Node's channel to their parent. */
+export function explainFork(): void {
+  writeStderr(`[chameleon] a plugin started the runner of plugins again: cluster.fork() and fork(process.argv[1]) run it. \
+Name a file of the plugin: cluster.setupPrimary({ exec: '/path/to/worker.js' }), or fork('/path/to/worker.js')`);
+}
+
+/**
+ * Keeps descriptors 1 and 2 blocking. Node opens them as non-blocking when they are first used, which other writers to them share:
+ * `fs.writeSync(1, …)` and processes that inherit them would fail with EAGAIN while the supervisor is busy.
+ */
+export function blockOutput(): void {
+  for (const name of ['stdout', 'stderr'] as const) {
+    const own = Object.getOwnPropertyDescriptor(process, name);
+    const open = own?.get as (() => NodeJS.WriteStream & { _handle?: { setBlocking?(isBlocking: boolean): void } }) | undefined;
+    if (open === undefined) continue;
+    let stream: ReturnType<typeof open> | null = null;
+    const get = (): NodeJS.WriteStream => {
+      if (stream === null) {
+        stream = open.call(process);
+        stream._handle?.setBlocking?.(true);
+      }
+      return stream;
+    };
+    Object.defineProperty(process, name, { ...own, get });
+  }
 }
 
 /** `console.table`, `trace`, `assert` and the like write through these. */

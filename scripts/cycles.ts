@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createSupervisor, type Supervisor } from '../src/index.ts';
-import { processesMarked } from '../src/protocol/marker.ts';
+import { processesMarked } from '../src/process/marker.ts';
 
 const FIXTURE = resolve(import.meta.dirname, '../test/fixtures/plugins/bystander');
 const SETTLE_MS = 10_000;

@@ -1,13 +1,13 @@
 /**
- * Installs the dependencies of the example plugins, each from its own lockfile into its own `node_modules`. What is up to date costs
- * nothing. Narrates on stderr, and stops at the first failure.
+ * Installs the dependencies of the example plugins, and the real packages in `test/peers` that tests run. Each folder is installed
+ * from its own lockfile into its own `node_modules`; an up-to-date folder costs nothing. Narrates on stderr and stops at the first failure.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('../plugins', import.meta.url));
+const root = fileURLToPath(new URL('..', import.meta.url));
 const say = (line: string): boolean => process.stderr.write(`${line}\n`);
 
 function foldersWithLockfile(dir: string): string[] {
@@ -23,7 +23,7 @@ function isCurrent(dir: string): boolean {
   return installed !== undefined && installed.mtimeMs >= statSync(join(dir, 'package-lock.json')).mtimeMs;
 }
 
-for (const dir of foldersWithLockfile(root)) {
+for (const dir of ['plugins', 'test/peers'].flatMap((folder) => foldersWithLockfile(join(root, folder)))) {
   const name = relative(root, dir);
   if (isCurrent(dir)) continue;
   say(`plugins: installing ${name}`);
@@ -33,7 +33,7 @@ for (const dir of foldersWithLockfile(root)) {
     shell: process.platform === 'win32',
   });
   if (npm.status !== 0) {
-    say(`plugins: npm ci failed in plugins/${name}${npm.error === undefined ? '' : `: ${npm.error.message}`}`);
+    say(`plugins: npm ci failed in ${name}${npm.error === undefined ? '' : `: ${npm.error.message}`}`);
     process.exit(npm.status ?? 1);
   }
 }

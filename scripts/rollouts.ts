@@ -1,18 +1,24 @@
 /**
- * `npm run rollouts [-- --count N]`: rollouts to and fro under constant load, with a ledger that says what became of every call, then each
+ * `npm run rollouts [-- --count N] [--load N]`: rollouts to and fro under constant load, with a ledger that says what became of every call, then each
  * kind of bad version, with how long it took to be rid of it. Exits 1 when a call was lost or run twice, or a bad version stayed.
+ *
+ * With `--load N` it does something else: N processes keep the processors busy, and versions that are equal replace each other, each
+ * with time to be judged. Exits 1 when one of them was taken back, or when a version that is over 3 × slower was not, within 2 s.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createSupervisor, type PluginOptions, type ReloadFailedError, type RolloutResult, type Supervisor } from '../src/index.ts';
+import { burn } from '../test/helpers/burners.ts';
 import { putFixture } from '../test/helpers/put-plugin.ts';
 import { putVersion, Traffic, type Behaviour } from '../test/helpers/versions.ts';
 
-const { values } = parseArgs({ options: { count: { type: 'string', default: '200' } } });
+const { values } = parseArgs({ options: { count: { type: 'string', default: '200' }, load: { type: 'string' } } });
 const WORKERS = 16;
 const QUIET_MS = 3_000;
+/** As long as the verdicts of a hold take to be made, several times over. */
+const JUDGED_MS = 1_500;
 
 /** As the tests have them, with the options under which each is noticed. */
 const BAD: [string, Behaviour, PluginOptions][] = [
@@ -117,9 +123,63 @@ async function bad(folder: string, [what, behaviour, options]: (typeof BAD)[numb
   }
 }
 
+/** Rollouts of equal versions, of which some begin on a quiet machine and some on a busy one. */
+async function equalUnderLoad(folder: string, count: number, load: number): Promise<boolean> {
+  const taken: string[] = [];
+  for (let done = 0; done < count;) {
+    const supervisor = await createSupervisor();
+    supervisor.on('rolled-back', ({ result }) => void taken.push(result.detail ?? ''));
+    const [method, dirs] = [done % 20 < 10 ? 'who' : 'peek', await Promise.all(['1.0.0', '2.0.0'].map((each) => putVersion(folder, each)))];
+    await supervisor.load(dirs[0]!);
+    const traffic = new Traffic(() => supervisor.call('versioned', method, [1]), WORKERS);
+    await pause(500);
+    const end = burn(load);
+    for (let i = 1; i <= 10 && done < count; i++, done++) {
+      await supervisor.load(dirs[i % 2]!);
+      await pause(JUDGED_MS);
+    }
+    await traffic.stop();
+    end();
+    await supervisor.close();
+  }
+  console.log(`${count} rollouts of equal versions at a load of ${load}: ${taken.length} taken back`);
+  for (const detail of taken.slice(0, 3)) console.log(`  ${detail}`);
+  return taken.length === 0;
+}
+
+async function slowerUnderLoad(folder: string, load: number): Promise<boolean> {
+  const times: number[] = [];
+  for (const busy of [0, load]) {
+    const supervisor = await createSupervisor();
+    await supervisor.load(await putVersion(folder, '1.0.0', { slowMs: 30 }));
+    const end = burn(busy);
+    const traffic = new Traffic(() => supervisor.call('versioned', 'read'), WORKERS);
+    await pause(1_000);
+    const dir = await putVersion(folder, '2.0.0', { slowMs: 120 });
+    times.push(
+      await outcomeOf(supervisor, dir).then(
+        ({ backAfterMs }) => backAfterMs ?? 0,
+        () => Infinity,
+      ),
+    );
+    await traffic.stop();
+    end();
+    await supervisor.close();
+    console.log(`a version that takes 120 ms instead of 30 ms was taken back after ${ms(times.at(-1)!)} at a load of ${busy}`);
+  }
+  return times.every((time) => time < 2_000);
+}
+
 console.log(`Node ${process.versions.node}`);
-let isGood = await inFolder((folder) => toAndFro(folder, Number(values.count)));
-console.log('a new version that is bad (calls are idempotent; 1.0.0 takes 5 ms a call)');
-for (const kind of BAD) isGood = (await inFolder((folder) => bad(folder, kind))) && isGood;
+const [count, load] = [Number(values.count), Number(values.load ?? 0)];
+let isGood = true;
+if (load > 0) {
+  isGood = await inFolder((folder) => equalUnderLoad(folder, count, load));
+  isGood = (await inFolder((folder) => slowerUnderLoad(folder, load))) && isGood;
+} else {
+  isGood = await inFolder((folder) => toAndFro(folder, count));
+  console.log('a new version that is bad (calls are idempotent; 1.0.0 takes 5 ms a call)');
+  for (const kind of BAD) isGood = (await inFolder((folder) => bad(folder, kind))) && isGood;
+}
 console.log(isGood ? 'ok' : 'NOT ok');
 process.exitCode = isGood ? 0 : 1;

@@ -31,7 +31,11 @@ export function titlesIn(file: string, source: string): Title[] {
 }
 
 function allTitles(): { titles: Title[]; headings: Title[] } {
-  const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' }).map((file) => file.replaceAll('\\', '/'));
+  // The packages in `peers` have tests of their own.
+  const folders = readdirSync(join(root, 'test')).filter((folder) => folder !== 'peers');
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(root, 'test', folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.replaceAll('\\', '/')}`),
+  );
   const sources = files
     .filter((file) => file.endsWith('.test.ts'))
     .toSorted()

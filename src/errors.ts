@@ -2,27 +2,28 @@
  * The table of errors: one class per code, facts as fields, a message that says what to do next.
  * Owns no policy: whether an error trips a breaker or is retried is decided in resilience/ and supervision/.
  */
-import { ChameleonError, type ErrorSubject, type Issue, type RemoteError, type StartPhase } from './error-base.ts';
+import { ChameleonError, type ErrorSubject, type Issue, type Outage, type RemoteError, type StartPhase } from './error-base.ts';
+import { called, describeExit, errorOf, named, withoutFrames } from './error-base.ts';
 import type { ExitFacts, QueueLimit } from './types.ts';
 
-export { ChameleonError, isChameleonError, type ErrorSubject, type Issue, type RemoteError } from './error-base.ts';
+export { ChameleonError, isChameleonError, type ErrorSubject, type Issue, type Outage, type RemoteError, type StartPhase } from './error-base.ts';
+export { describeExit } from './error-base.ts';
+export { NotSerializableError, PayloadTooLargeError, type PayloadBound } from './payload-errors.ts';
 export { ContractError, QuiesceFailedError, ReloadFailedError, RolledBackError, RolloutSupersededError } from './rollout-errors.ts';
-export { InstallFailedError, IntegrityError, VersionInUseError, type InstallPhase, type IntegrityChange } from './install-errors.ts';
+export {
+  InstallFailedError,
+  IntegrityError,
+  UnsafeFolderError,
+  VersionInUseError,
+  type InstallPhase,
+  type IntegrityChange,
+} from './install-errors.ts';
 
 const listed = (issues: readonly Issue[]): string => issues.map((issue) => `\n  ${issue.path || '(root)'}: ${issue.message}`).join('');
-const named = (subject: ErrorSubject): string => `${subject.plugin ?? 'plugin'}${subject.version === undefined ? '' : `@${subject.version}`}`;
-const called = (subject: ErrorSubject): string => `${named(subject)}.${subject.method ?? '?'}`;
-const choices = (available: readonly string[]): string =>
-  available.length === 0 ? 'none is there' : `there is ${available.slice(0, 20).join(', ')}`;
+const choices = (names: readonly string[]): string => (names.length === 0 ? 'none is there' : `there is ${names.slice(0, 20).join(', ')}`);
 
 /** A name as it stands in a message: it came from outside, and may be of any length. */
 const quoted = (name: string | undefined): string => JSON.stringify(name !== undefined && name.length > 100 ? `${name.slice(0, 100)}…` : name);
-
-/** How an exit reads in a message. */
-export function describeExit(exit: ExitFacts): string {
-  const how = exit.signal !== null ? `signal ${exit.signal}` : exit.code !== null ? `exit code ${exit.code}` : 'never started';
-  return `${exit.cause}, ${how}${exit.detail === null ? '' : `: ${exit.detail}`}`;
-}
 
 export class ConfigInvalidError extends ChameleonError {
   readonly code = 'ERR_CONFIG_INVALID';
@@ -86,18 +87,19 @@ export class PluginExistsError extends ChameleonError {
 abstract class StartError extends ChameleonError {
   readonly phase: StartPhase;
   readonly exit: ExitFacts | null;
-  readonly stderrTail: string;
+  declare readonly stderrTail: string;
   readonly hint: string;
   constructor(
     what: string,
     subject: ErrorSubject,
     facts: { phase: StartPhase; exit?: ExitFacts | null; stderrTail?: string; hint: string; cause?: unknown },
   ) {
-    const tail = facts.stderrTail ? `\n  last output: ${facts.stderrTail.trimEnd().split('\n').slice(-5).join('\n    ')}` : '';
+    const said = withoutFrames(facts.stderrTail)?.trim().split('\n').slice(-5).join('\n    ') ?? '';
+    const tail = said === '' ? '' : `\n  last output: ${said}`;
     super(`${named(subject)} ${what} (phase ${facts.phase})\n  hint: ${facts.hint}${tail}`, subject, facts.cause);
     this.phase = facts.phase;
     this.exit = facts.exit ?? null;
-    this.stderrTail = facts.stderrTail ?? '';
+    this.repeat('stderrTail', facts.stderrTail ?? '');
     this.hint = facts.hint;
   }
 }
@@ -114,16 +116,22 @@ export class HandshakeError extends StartError {
   readonly code = 'ERR_HANDSHAKE';
 }
 
+const inWords = ({ state, error }: Outage): string =>
+  `which ${state}${error === null ? '' : `; its last start failed: ${error.message.split('\n', 1)[0]}`}`;
+
 export class CallTimeoutError extends ChameleonError {
   readonly code = 'ERR_CALL_TIMEOUT';
   readonly timeoutMs: number;
   /** `queued`: it never reached the plugin. `running`: it may have been executed. */
   readonly phase: 'queued' | 'running';
   override readonly retryable = true;
-  constructor(subject: ErrorSubject, timeoutMs: number, phase: 'queued' | 'running') {
+  /** `outage`: why no child could take the call while it was queued. */
+  constructor(subject: ErrorSubject, timeoutMs: number, phase: 'queued' | 'running', outage: Outage | null = null) {
+    const queued = outage === null ? 'it waited for a slot: raise concurrency or send less' : `it waited for the plugin, ${inWords(outage)}`;
     super(
-      `${called(subject)} was not answered within ${timeoutMs} ms (${phase === 'queued' ? 'it waited for a slot: raise concurrency or send less' : 'it was running: raise timeoutMs or look into the method'})`,
+      `${called(subject)} was not answered within ${timeoutMs} ms (${phase === 'queued' ? queued : 'it was running: raise timeoutMs or look into the method'})`,
       subject,
+      outage?.error ?? undefined,
     );
     this.timeoutMs = timeoutMs;
     this.phase = phase;
@@ -182,19 +190,23 @@ export class CallPoisonedError extends ChameleonError {
 export class PluginUnavailableError extends ChameleonError {
   readonly code = 'ERR_PLUGIN_UNAVAILABLE';
   readonly state: string;
+  /** Until its next start, where one is due. */
+  readonly retryAfterMs: number | undefined;
   override readonly retryable: boolean;
-  constructor(subject: ErrorSubject, state: string, cause?: unknown) {
+  constructor(subject: ErrorSubject, state: string, cause?: unknown, retryAfterMs: number | null = null) {
     const why = cause instanceof Error ? `: ${cause.message}` : '';
-    super(`${named(subject)} is ${state}${state === 'failed' ? `, reload it once the reason is mended${why}` : why}`, subject, cause);
+    const again = retryAfterMs === null ? '' : `its start is tried again in ${retryAfterMs} ms; or `;
+    super(`${named(subject)} is ${state}${state === 'failed' ? `, ${again}reload it once the reason is mended${why}` : why}`, subject, cause);
     this.state = state;
-    this.retryable = state === 'starting' || state === 'restarting';
+    this.retryAfterMs = retryAfterMs ?? undefined;
+    this.retryable = state === 'starting' || state === 'restarting' || retryAfterMs !== null;
   }
 }
 
 export class PluginCrashedError extends ChameleonError {
   readonly code = 'ERR_PLUGIN_CRASHED';
   readonly exit: ExitFacts;
-  readonly stderrTail: string;
+  declare readonly stderrTail: string;
   /** Whether the plugin may have begun this call before it died. */
   readonly maybeExecuted: boolean;
   override readonly retryable = true;
@@ -204,17 +216,25 @@ export class PluginCrashedError extends ChameleonError {
       subject,
     );
     this.exit = exit;
-    this.stderrTail = exit.stderrTail;
+    this.repeat('stderrTail', exit.stderrTail);
     this.maybeExecuted = maybeExecuted;
   }
 }
 
 export class PluginThrewError extends ChameleonError {
   readonly code = 'ERR_PLUGIN_THREW';
+  /** The plugin's error as it arrived. `cause` is the same as an `Error`. */
   readonly remote: RemoteError;
   constructor(subject: ErrorSubject, remote: RemoteError) {
     super(`${called(subject)} threw ${remote.name}: ${remote.message}`, subject);
     this.remote = remote;
+  }
+
+  /** Made when it is asked for: most callers never look at it. */
+  override get cause(): Error {
+    const cause = errorOf(this.remote);
+    Object.defineProperty(this, 'cause', { value: cause, writable: true, configurable: true });
+    return cause;
   }
 }
 
@@ -224,29 +244,6 @@ export class ProtocolError extends ChameleonError {
   constructor(reason: string, subject: ErrorSubject = {}) {
     super(`${named(subject)} broke the wire protocol: ${reason}`, subject);
     this.reason = reason;
-  }
-}
-
-export class PayloadTooLargeError extends ChameleonError {
-  readonly code = 'ERR_PAYLOAD_TOO_LARGE';
-  readonly bytes: number;
-  readonly limit: number;
-  readonly path: 'arguments' | 'result';
-  constructor(subject: ErrorSubject, path: 'arguments' | 'result', bytes: number, limit: number) {
-    super(`${called(subject)}: the ${path} take ${bytes} bytes, maxMessageBytes allows ${limit}; send a reference, or raise the limit`, subject);
-    this.path = path;
-    this.bytes = bytes;
-    this.limit = limit;
-  }
-}
-
-export class NotSerializableError extends ChameleonError {
-  readonly code = 'ERR_NOT_SERIALIZABLE';
-  /** Where the value stands, such as `arguments[0].when` or `result.next`. */
-  readonly path: string;
-  constructor(subject: ErrorSubject, path: string, reason: string) {
-    super(`${called(subject)}: ${path} cannot be sent as JSON: ${reason}`, subject);
-    this.path = path;
   }
 }
 

@@ -4,6 +4,7 @@
 import { EventEmitter } from 'node:events';
 import type { ChameleonError, ReloadFailedError } from './errors.ts';
 import type { BreakerState, ExitFacts, LogRecord, MethodMetrics, RolloutPhase, RolloutResult, VersionMetrics } from './types.ts';
+import { setImmediate } from './util/timers.ts';
 
 interface Subject {
   plugin: string;
@@ -16,12 +17,15 @@ export type ReplaceReason = 'cancel-ignored' | 'memory-limit' | 'max-age' | 'max
 export type SupervisorEvent =
   | ({ kind: 'instance-starting'; instance: string } & Subject)
   | ({ kind: 'instance-ready'; instance: string; pid: number; startMs: number } & Subject)
+  /** `url`: of its inspector, for a debugger. */
+  | ({ kind: 'debugger-listening'; instance: string; url: string } & Subject)
   | ({ kind: 'instance-stopped'; instance: string; exit: ExitFacts } & Subject)
   | ({ kind: 'instance-crashed'; instance: string; exit: ExitFacts } & Subject)
   | ({ kind: 'instance-start-failed'; instance: string; error: ChameleonError } & Subject)
   | ({ kind: 'instance-replacing'; instance: string; reason: ReplaceReason } & Subject)
   | ({ kind: 'restart-scheduled'; delayMs: number; restarts: number } & Subject)
-  | ({ kind: 'plugin-failed'; error: ChameleonError } & Subject)
+  /** `retryAfterMs`: until its next start; null where none is tried. */
+  | ({ kind: 'plugin-failed'; error: ChameleonError; retryAfterMs: number | null } & Subject)
   | ({ kind: 'plugin-activated'; from: string | null } & Subject)
   | ({ kind: 'reload-failed'; from: string; error: ReloadFailedError } & Subject)
   | ({ kind: 'rolled-back'; from: string; result: RolloutResult } & Subject)
@@ -36,6 +40,8 @@ export type SupervisorEvent =
   | ({ kind: 'stray-answer'; instance: string; reason: string } & Subject)
   | ({ kind: 'call-poisoned'; method: string; digest: string; deaths: number } & Subject)
   | { kind: 'plugin-refused'; path: string; error: ChameleonError }
+  /** Other users could change the plugins in `path`, which `strictModes` would refuse. */
+  | { kind: 'folder-exposed'; path: string; message: string }
   | { kind: 'state-lost'; message: string }
   | { kind: 'watch-failed'; message: string }
   | { kind: 'orphans-swept'; pids: number[] }
@@ -57,7 +63,7 @@ export class EventHub extends EventEmitter<EventMap> {
       try {
         (this as EventEmitter).emit(name, event);
       } catch (error) {
-        queueMicrotask(() => {
+        setImmediate(() => {
           throw error;
         });
       }

@@ -1,6 +1,7 @@
 /** `chameleon-supervisor`: the public API, name by name. */
-export { createSupervisor, scanPlugins, VERSION, type PluginListing } from './create.ts';
+export { createSupervisor, planPlugins, scanPlugins, VERSION, type PluginListing } from './create.ts';
 export type { ReconfigureReport } from './supervision/reconciler.ts';
+export type { PlannedVersion, StartPlan } from './supervision/start-plan.ts';
 export type { Supervisor } from './supervision/supervisor.ts';
 export { installPlugin, prunePlugins, uninstallPlugin, verifyPlugins } from './install/api.ts';
 export type {
@@ -33,6 +34,7 @@ export {
   ManifestInvalidError,
   MethodNotFoundError,
   NotSerializableError,
+  type PayloadBound,
   PayloadTooLargeError,
   PluginCrashedError,
   PluginExistsError,
@@ -49,6 +51,7 @@ export {
   StartTimeoutError,
   StateInUseError,
   SupervisorClosedError,
+  UnsafeFolderError,
   VersionInUseError,
   VersionNotFoundError,
   type ErrorSubject,
@@ -98,4 +101,5 @@ export type {
   VersionMetrics,
   VersionRole,
   VersionStatus,
+  WaitFor,
 } from './types.ts';

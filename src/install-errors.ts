@@ -1,5 +1,5 @@
 /**
- * The errors of installing, and of what is no longer as it was installed. Part of the table of errors.ts, which hands them on.
+ * The errors of installing, of what is no longer as it was installed, and of what others could change. Part of the table of errors.ts, which hands them on.
  */
 import { ChameleonError, type ErrorSubject } from './error-base.ts';
 
@@ -15,13 +15,24 @@ export class InstallFailedError extends ChameleonError {
   /** The last lines that npm wrote; empty where npm was not at work. */
   readonly outputTail: string;
   constructor(facts: { source: string; phase: InstallPhase; reason: string; outputTail?: string }, subject: ErrorSubject = {}, cause?: unknown) {
-    const tail = facts.outputTail ? `\n  last output of npm: ${facts.outputTail.trimEnd().split('\n').slice(-8).join('\n    ')}` : '';
+    const said = reasonsIn(facts.outputTail ?? '');
+    const tail = said.length > 0 ? `\n  npm said: ${said.join('\n    ')}` : '';
     super(`${facts.source} was not installed (phase ${facts.phase}): ${facts.reason}${tail}`, subject, cause);
     this.source = facts.source;
     this.phase = facts.phase;
     this.reason = facts.reason;
     this.outputTail = facts.outputTail ?? '';
   }
+}
+
+/** npm's first lines say why, and many that follow do not: numbers of errors, stacks, general advice. */
+const BESIDE_THE_POINT =
+  /^npm (?:notice|warn|WARN)|^npm (?:error|ERR!)\s*(?:$|[{}]|at |errno|syscall|Log files|A complete log|If you believe|permissions of|the command again)/;
+const SHOWN_LINES = 8;
+
+function reasonsIn(output: string): string[] {
+  const lines = output.split('\n').filter((line) => line.trim() !== '' && !BESIDE_THE_POINT.test(line));
+  return lines.slice(0, SHOWN_LINES);
 }
 
 export interface IntegrityChange {
@@ -49,6 +60,23 @@ export class IntegrityError extends ChameleonError {
     this.dir = dir;
     this.changes = changes.slice(0, MAX_CHANGES);
     this.total = changes.length;
+  }
+}
+
+/** Under `strictModes`: a user other than this one and root could change the plugin. */
+export class UnsafeFolderError extends ChameleonError {
+  readonly code = 'ERR_UNSAFE_FOLDER';
+  /** The plugin's folder. */
+  readonly path: string;
+  /** Names the file or folder on the way to it that others could change. */
+  readonly reason: string;
+  constructor(subject: ErrorSubject, path: string, reason: string) {
+    super(
+      `${subject.plugin ?? 'plugin'}@${subject.version ?? '?'} in ${path} is refused by strictModes, because other users could change it: ${reason}; chown it to this user or to root and take away the others' permission (chmod go-w), or set strictModes: false`,
+      subject,
+    );
+    this.path = path;
+    this.reason = reason;
   }
 }
 

@@ -85,9 +85,11 @@ function bare(node: unknown): unknown {
 
 type Trail = { readonly value: object; readonly path: Path; readonly up: Trail | null };
 const MAX_DEPTH = 1_000;
+/** Options that are no data: the schema says what they have to be. */
+const OPAQUE: ReadonlySet<string> = new Set(['logger', 'signal', 'onProgress', 'ranges']);
 
 /**
- * What would be lost, or would bite, on the way to a child: everything here is JSON but the logger. The schema cannot say it, since it looks
+ * What would be lost, or would bite, on the way to a child: everything here is JSON but what is opaque. The schema cannot say it, since it looks
  * into no `initArgs` and drops `__proto__` from records in silence.
  */
 function findLost(input: unknown, add: Add): void {
@@ -108,7 +110,7 @@ function findLost(input: unknown, add: Add): void {
     for (const key of Object.keys(at.value)) {
       const path = [...at.path, Array.isArray(at.value) ? Number(key) : key];
       if (key === '__proto__' || key === 'constructor') add(path, 'this key is refused: it would reach into the prototype of an object');
-      else if (key !== 'logger' || at.up !== null) visit((at.value as Record<string, unknown>)[key], path, at);
+      else if (!OPAQUE.has(key) || at.up !== null) visit((at.value as Record<string, unknown>)[key], path, at);
     }
   }
 }

@@ -23,12 +23,14 @@ import type {
 } from './types.ts';
 import { isPluginName, isRange, NAME_RULE, RANGE_RULE, shown } from './util/naming.ts';
 
-type Shape<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
+export type Shape<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
 
 /** A timer set for longer fires at once. */
 const MAX_MS = 2 ** 31 - 1;
 /** V8 holds no longer string, and a message is one. */
 const MAX_MESSAGE = 2 ** 29 - 24;
+/** A message that is small enough for one go cannot hold more. */
+const LEAST_VALUES = 2 ** 16;
 
 export const got = (rule: string) => ({ error: (issue: { input?: unknown }) => `expected ${rule}, got ${shown(issue.input)}` });
 const whole = (least: number, most: number, unit = '') => {
@@ -45,6 +47,7 @@ export const list = got('an array');
 
 export const range = string(RANGE_RULE, isRange);
 export const callTimeout = duration();
+export const drainTimeout = duration(0);
 const path = string('a path', (value) => value !== '' && !value.includes('\0')).optional();
 const noNul = string('a string without NUL', (value) => !value.includes('\0'));
 const variable = string(
@@ -75,6 +78,7 @@ const restart = {
   periodMs: duration(),
   backoffMs: duration(0),
   maxBackoffMs: duration(0),
+  whenSpent: z.enum(['retry', 'stop'], got('"retry" or "stop"')).optional(),
 } satisfies Shape<RestartOptions>;
 
 const liveness = { intervalMs: duration(), timeoutMs: duration() } satisfies Shape<LivenessOptions>;
@@ -125,7 +129,9 @@ const plugin = {
   drainTimeoutMs: duration(0),
   stopTimeoutMs: duration(0),
   cancelGraceMs: duration(0),
+  ignoredCancelRatio: number(0, 1).optional(),
   maxMessageBytes: size(MAX_MESSAGE),
+  maxMessageValues: whole(LEAST_VALUES, Number.MAX_SAFE_INTEGER, ' of values'),
   memoryLimitBytes: size().nullable(),
   maxAgeMs: duration().nullable(),
   maxCalls: count().nullable(),
@@ -133,9 +139,11 @@ const plugin = {
   poisonAfter: count(0),
   poisonMs: duration(),
   maxLogsPerSecond: count(),
+  maxLogBytesPerSecond: size(),
   env: z.record(variable, noNul, group).optional(),
   passEnv: z.array(variable, list).optional(),
   execArgv: z.array(noNul, list).optional(),
+  debug: flag,
   nodePath: path,
   breaker: z.strictObject(breaker, group).optional(),
   retry: z.strictObject(retry, group).optional(),
@@ -158,10 +166,13 @@ const supervisor = {
   watch: flag,
   stateDir: path.nullable(),
   strict: flag,
+  strictModes: flag,
+  waitFor: z.union([z.enum(['all', 'none']), z.array(string(NAME_RULE, isPluginName))], got('"all", "none" or an array of plugin names')).optional(),
   logger: z.custom<Logger>(isLogger, 'expected an object with the methods debug, info, warn and error').optional(),
   logLevel: z.enum(['error', 'warn', 'info', 'debug'] satisfies LogLevel[], got('"error", "warn", "info" or "debug"')).optional(),
   metrics: flag,
   maxTotalQueueBytes: size(),
+  maxTotalAnswerBytes: size(),
   spares: whole(0, 16),
   nodePath: path,
   defaults: pluginSchema.optional(),
@@ -186,7 +197,8 @@ export function validateLoadOptions(input: unknown): LoadOptions {
   return valid(loadSchema, input, 'load options');
 }
 
-function valid<T>(schema: z.ZodType<T>, input: unknown, source: string): T {
+/** Throws `ConfigInvalidError`. */
+export function valid<T>(schema: z.ZodType<T>, input: unknown, source: string): T {
   if (holdsMoreThan(MAX_VALUES, input))
     throw new ConfigInvalidError([{ path: '', message: `holds more than ${MAX_VALUES} values: large data belongs in a file` }], source);
   const checked = check(schema, input);

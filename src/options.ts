@@ -2,6 +2,7 @@
  * Options → resolved options: the defaults, and how the layers are laid over each other. What is allowed stands in options-schema.ts.
  * From here on every field is there, so that nothing further in asks whether one was given.
  */
+import { resolve } from 'node:path';
 import { validateLoadOptions, validateOptions } from './options-schema.ts';
 import type {
   BreakerOptions,
@@ -16,6 +17,7 @@ import type {
   RolloutOptions,
   ShadowOptions,
   SupervisorOptions,
+  WaitFor,
 } from './types.ts';
 
 export { validateLoadOptions, validateOptions };
@@ -57,16 +59,21 @@ export interface ResolvedOptions {
   watch: boolean;
   stateDir: string | null;
   strict: boolean;
+  strictModes: boolean;
+  waitFor: WaitFor;
   logger: Logger | null;
   logLevel: LogLevel;
   metrics: boolean;
   maxTotalQueueBytes: number;
+  maxTotalAnswerBytes: number;
   spares: number;
   nodePath: string;
   defaults: PluginOptions;
   plugins: Map<string, PluginOptions>;
 }
 
+/** The longest that a timer can be set for: 24 days. */
+export const NEVER_MS = 2 ** 31 - 1;
 const MiB = 2 ** 20;
 /** How long a step of a canary lasts that does not say so. */
 const STEP_MS = 30_000;
@@ -90,7 +97,9 @@ const pluginDefaults = {
   drainTimeoutMs: 30_000,
   stopTimeoutMs: 5_000,
   cancelGraceMs: 2_000,
+  ignoredCancelRatio: 0.5,
   maxMessageBytes: 16 * MiB,
+  maxMessageValues: 1_000_000,
   memoryLimitBytes: null as number | null,
   maxAgeMs: null as number | null,
   maxCalls: null as number | null,
@@ -98,12 +107,14 @@ const pluginDefaults = {
   poisonAfter: 3,
   poisonMs: 60_000,
   maxLogsPerSecond: 10_000,
+  maxLogBytesPerSecond: 2 * 1024 * 1024,
   env: {} as Record<string, string>,
   passEnv: [] as string[],
   execArgv: [] as string[],
+  debug: false as boolean,
   breaker: { enabled: true, maxFailures: 5, resetIntervalMs: 60_000, openMs: 5_000, halfOpenCalls: 3, minimumCalls: 20 },
   retry: { attempts: 1, backoffMs: 50, maxBackoffMs: 2_000, budgetRatio: 0.1 },
-  restart: { maxRestarts: 5, periodMs: 60_000, backoffMs: 100, maxBackoffMs: 10_000 },
+  restart: { maxRestarts: 5, periodMs: 60_000, backoffMs: 100, maxBackoffMs: 10_000, whenSpent: 'retry' as 'retry' | 'stop' },
   liveness: { intervalMs: 1_000, timeoutMs: 3_000 },
   rollout: {
     strategy: 'overlap' as 'overlap' | 'exclusive',
@@ -117,9 +128,12 @@ export const defaultOptions = deepFrozen({
   watch: false as boolean,
   stateDir: null as string | null,
   strict: false as boolean,
+  strictModes: process.geteuid?.() === 0,
+  waitFor: 'all' as WaitFor,
   logLevel: 'info' as LogLevel,
   metrics: true as boolean,
   maxTotalQueueBytes: 256 * MiB,
+  maxTotalAnswerBytes: 256 * MiB,
   spares: 0,
   nodePath: process.execPath,
   defaults: pluginDefaults,
@@ -129,16 +143,23 @@ export const defaultOptions = deepFrozen({
 /** Throws `ConfigInvalidError` as `validateOptions` does. */
 export function resolveOptions(input: SupervisorOptions): ResolvedOptions {
   const { pluginDir, logger, defaults, plugins, ...given } = validateOptions(input);
-  const { watch, stateDir, strict, logLevel, metrics, maxTotalQueueBytes, spares, nodePath } = over(defaultOptions, given);
+  const { watch, stateDir, strict, strictModes, waitFor, logLevel, metrics, maxTotalQueueBytes, maxTotalAnswerBytes, spares, nodePath } = over(
+    defaultOptions,
+    given,
+  );
   return {
-    pluginDir: pluginDir ?? null,
+    // Once: the process may change its working directory later.
+    pluginDir: pluginDir === undefined ? null : resolve(pluginDir),
     watch,
-    stateDir,
+    stateDir: stateDir === null ? null : resolve(stateDir),
     strict,
+    strictModes,
+    waitFor,
     logger: logger ?? null,
     logLevel,
     metrics,
     maxTotalQueueBytes,
+    maxTotalAnswerBytes,
     spares,
     nodePath,
     defaults: defaults ?? {},
@@ -150,7 +171,29 @@ export function resolveOptions(input: SupervisorOptions): ResolvedOptions {
 export function resolvePluginOptions(options: ResolvedOptions, name: string): ResolvedPluginOptions {
   const { breaker, ...rest } = pluginDefaults;
   const base = { ...rest, nodePath: options.nodePath, breaker: { ...breaker, failureRatio: null, slowCallMs: null } };
-  return merged(merged(base, options.defaults), options.plugins.get(name) ?? {});
+  const resolved = merged(merged(base, options.defaults), options.plugins.get(name) ?? {});
+  return resolved.debug ? patient(resolved) : resolved;
+}
+
+/** Without what ends, replaces or blames a child that stands still. An operator who stops it waits no longer than ever. */
+function patient(options: ResolvedPluginOptions): ResolvedPluginOptions {
+  return {
+    ...options,
+    callTimeoutMs: NEVER_MS,
+    startTimeoutMs: NEVER_MS,
+    cancelGraceMs: NEVER_MS,
+    memoryLimitBytes: null,
+    maxAgeMs: null,
+    maxCalls: null,
+    idleTimeoutMs: null,
+    liveness: { ...options.liveness, timeoutMs: NEVER_MS },
+    breaker: { ...options.breaker, slowCallMs: null },
+  };
+}
+
+/** How long children that are being replaced may finish their calls, in milliseconds. */
+export function leaveTimeoutMs({ debug, drainTimeoutMs }: ResolvedPluginOptions): number {
+  return debug ? NEVER_MS : drainTimeoutMs;
 }
 
 function merged(base: ResolvedPluginOptions, top: PluginOptions): ResolvedPluginOptions {
@@ -185,7 +228,8 @@ export function resolveRollout(options: ResolvedPluginOptions, given?: RolloutOp
     strategy,
     holdMs,
     steps: steps ?? (percent === undefined ? [] : [{ percent, forMs }]),
-    thresholds: over<Thresholds>(defaults.canary, thresholds),
+    // Time at a breakpoint says nothing of a version.
+    thresholds: { ...over<Thresholds>(defaults.canary, thresholds), ...(options.debug && { maxP95Ratio: null }) },
     shadow: shadow === undefined ? null : { compare: true, forMs: STEP_MS, ...shadow },
   };
 }

@@ -21,7 +21,9 @@ export type ExitCause =
   | 'channel-closed'
   | 'spawn-error'
   | 'start-timeout'
-  | 'start-failed';
+  | 'start-failed'
+  /** SIGKILL did not end it, because the kernel holds it: it was left, and is still there. */
+  | 'unkillable';
 
 /** The facts of one child's end. */
 export interface ExitFacts {
@@ -43,7 +45,8 @@ export interface ExitFacts {
 export type InstanceState = 'starting' | 'ready' | 'draining' | 'stopping' | 'exited';
 /** `idle`: its children were stopped since nobody called; the next call starts them. */
 export type DeploymentState = 'starting' | 'running' | 'restarting' | 'idle' | 'draining' | 'stopped' | 'failed';
-export type PluginState = 'empty' | 'activating' | 'active' | 'switching' | 'stopped';
+/** `failed`: its active version is, and no rollout is under way. */
+export type PluginState = 'empty' | 'activating' | 'active' | 'failed' | 'switching' | 'stopped';
 /** What a version is to its plugin: `held` is warm to be gone back to, `leaving` finishes its calls. */
 export type VersionRole = 'active' | 'pinned' | 'candidate' | 'held' | 'leaving';
 export type BreakerState = 'closed' | 'open' | 'half-open' | 'isolated';
@@ -65,6 +68,8 @@ export interface InstanceStatus {
   rssBytes: number | null;
   cpuMs: number | null;
   eventLoopDelayMs: number | null;
+  /** Address of its inspector for a debugger, `ws://127.0.0.1:PORT/ID`; null without the option `debug`. */
+  inspector: string | null;
 }
 
 export interface VersionStatus {
@@ -86,17 +91,32 @@ export interface VersionStatus {
   rssBytes: number | null;
   methods: string[];
   instances: InstanceStatus[];
+  /** It has the option `debug`: no clock ends or replaces its children. */
+  debug: boolean;
   /** Calls that are refused for a while, since they were in flight at too many deaths. */
   poisoned: PoisonedCall[];
-  /** Log records that went over `maxLogsPerSecond` and were not kept. */
+  /** Methods that ignored a cancellation for longer than `cancelGraceMs`. */
+  ignoredCancels: IgnoredCancel[];
+  /** Log records that went over `maxLogsPerSecond` or `maxLogBytesPerSecond` and were not kept. */
   droppedLogs: number;
-  /** Why the version is failed. */
+  /** Until its next start, while one is due; else null. A version that is failed and has null is not started again by itself. */
+  retryAfterMs: number | null;
+  /** Why the version is failed, or its last start, while none has succeeded since. */
   lastError: { code: string; message: string } | null;
   lastExit: ExitFacts | null;
 }
 
 /** Which bound a call was refused by. */
 export type QueueLimit = 'maxQueue' | 'maxQueueBytes' | 'maxTotalQueueBytes';
+
+/** A method whose calls went on after their cancellation. */
+export interface IgnoredCancel {
+  method: string;
+  /** How often, since the version was started. */
+  times: number;
+  /** Slots that such calls hold now. */
+  slots: number;
+}
 
 /** A call that took the plugin down, by its method and the digest of its arguments. */
 export interface PoisonedCall {

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bundle } from './build/bundle.ts';
+import { bundleOwn } from './build/bundle.ts';
 import { laidOutAt, layOut } from './build/lay-out.ts';
 import { bundlePath, isTypeScript, readProject, type Project } from './build/project.ts';
 import { createSupervisor, type Client, type CloseReport, type Logger, type PluginOptions, type Supervisor } from './index.ts';
@@ -45,6 +45,8 @@ export async function startPlugin(dir: string | URL, { logger, ...options }: Sta
     const runnable = await runnableFolder(project, folder);
     supervisor = await createSupervisor({
       logger,
+      // An author's folder is often another user's to root, as in a container.
+      strictModes: false,
       plugins: { [name]: { ...options, execArgv: ['--enable-source-maps', ...(options.execArgv ?? [])] } },
     });
     await supervisor.load(runnable);
@@ -75,6 +77,6 @@ export async function startPlugin(dir: string | URL, { logger, ...options }: Sta
 async function runnableFolder(project: Project, folder: string): Promise<string> {
   const { source } = project;
   if (source === null || !isTypeScript(source)) return project.dir;
-  const { code } = await bundle({ ...project, source }, { mappedAt: join(laidOutAt(project, folder), bundlePath(source)) });
+  const { code } = await bundleOwn({ ...project, source }, join(laidOutAt(project, folder), bundlePath(source)));
   return layOut({ ...project, source }, code, folder);
 }

@@ -9,12 +9,19 @@ export type * from './rollout-types.ts';
 export type * from './status-types.ts';
 
 /** Anything with these four methods is a logger: winston, pino, bunyan, console. */
+/**
+ * Where records go: the message, which is text and never a format, then its fields. Also pino, bunyan and winston, which are given
+ * what they expect.
+ */
 export interface Logger {
   debug(message: string, fields?: object): void;
   info(message: string, fields?: object): void;
   warn(message: string, fields?: object): void;
   error(message: string, fields?: object): void;
 }
+
+/** `all`, `none`, or the names of plugins. */
+export type WaitFor = 'all' | 'none' | readonly string[];
 
 export interface SupervisorOptions {
   /** Folder of the plugins to start: `<name>/<version>/` or `<name>/`. Without it, plugins come by `load()` only. */
@@ -26,8 +33,18 @@ export interface SupervisorOptions {
    * Default null: nothing is written; the command `start` takes `.chameleon` in the plugin folder.
    */
   stateDir?: string | null;
-  /** Make a plugin that is refused or cannot start an error of `createSupervisor`. Default false. */
+  /** Make a plugin that is refused, or is waited for and cannot start, an error of `createSupervisor`. Default false. */
   strict?: boolean;
+  /**
+   * Refuse plugins that a user other than this one and root could change (`ERR_UNSAFE_FOLDER`), by the owners and modes of their folders and
+   * of every folder above. False: one warning for each such folder in the log. Default: true for root, false for other users.
+   */
+  strictModes?: boolean;
+  /**
+   * Which first starts `createSupervisor` waits for: of all plugins, of those with these names, or none. A plugin that is not waited for starts
+   * beside it, and calls to it wait within their deadlines; `whenStarted()` waits for it later. Default `all`.
+   */
+  waitFor?: WaitFor;
   /** Where the supervisor and the plugins log. Default: nowhere. */
   logger?: Logger;
   /** The least severe level that reaches `logger`. Default `info`. */
@@ -36,6 +53,11 @@ export interface SupervisorOptions {
   metrics?: boolean;
   /** Bytes of arguments that may wait for a slot, in all plugins together. Default 256 MiB. */
   maxTotalQueueBytes?: number;
+  /**
+   * Bytes of the large answers and log records that all children together are sending, until they are parsed. A child holds no more
+   * than it leaves, unless no other holds any. An answer without room fails its call with `PayloadTooLargeError`. Default 256 MiB.
+   */
+  maxTotalAnswerBytes?: number;
   /**
    * Node processes that wait, warm, for the next start, restart or replacement of a plugin: so many for each set of launch options
    * (`nodePath`, `execArgv`, environment) among the loaded plugins. 0 to 16, default 0. Plugins with a command of their own have none.
@@ -93,10 +115,20 @@ export interface PluginOptions {
   drainTimeoutMs?: number;
   /** From asking for `free()` to SIGKILL, with SIGTERM in between. Default 5 000. */
   stopTimeoutMs?: number;
-  /** How long a call may ignore its cancellation before its child is replaced. Default 2 000. */
+  /** How long a call may go on after its cancellation before it counts as ignored. Default 2 000. */
   cancelGraceMs?: number;
+  /**
+   * Share of the `concurrency` slots, 0 to 1, that calls may hold which ignore their cancellation. From there on a fresh child takes new
+   * calls, and the old one finishes those that somebody waits for. 0: the first such call. Default 0.5.
+   */
+  ignoredCancelRatio?: number;
   /** Size of the largest message, either way. Default 16 MiB. */
   maxMessageBytes?: number;
+  /**
+   * Values in the largest message of the plugin: arrays, objects and their members, at any depth. An answer with more is refused, so a
+   * small text cannot fill the memory of the supervisor. At least 65 536. Default 1 000 000.
+   */
+  maxMessageValues?: number;
   /** Resident memory of the child: replaced at 80 % of it, killed at 100 %. Default null: no limit. */
   memoryLimitBytes?: number | null;
   /** Age at which a child is replaced by a fresh one, blue-green. Default null: never. */
@@ -111,12 +143,19 @@ export interface PluginOptions {
   poisonMs?: number;
   /** Log records per second that are kept, with a burst of twice as many; the rest is counted. Default 10 000. */
   maxLogsPerSecond?: number;
+  /** Bytes of log records per second that are kept, with a burst of twice as many; the rest is counted. Default 2 MiB. */
+  maxLogBytesPerSecond?: number;
   /** Variables for the child's environment, over the allow-list and `passEnv`. */
   env?: Record<string, string>;
   /** Names of the supervisor's own environment variables that the child may see. */
   passEnv?: string[];
   /** Arguments for Node, such as `--max-old-space-size=256`. */
   execArgv?: string[];
+  /**
+   * For a plugin at a debugger's breakpoint: each child has an inspector on 127.0.0.1, at a free port that `status()` tells, and no
+   * deadline, grace, liveness check or limit of memory, age, calls or idle time ends or replaces it. Not for production. Default false.
+   */
+  debug?: boolean;
   /** The Node binary of this plugin. Default: the supervisor's `nodePath`. */
   nodePath?: string;
   breaker?: BreakerOptions;
@@ -158,7 +197,7 @@ export interface RetryOptions {
 }
 
 export interface RestartOptions {
-  /** Restarts within `periodMs` before the plugin is given up as failed. Default 5. */
+  /** Restarts within `periodMs`, or failed starts in a row, before the plugin is `failed`. Default 5. */
   maxRestarts?: number;
   /** Default 60 000. */
   periodMs?: number;
@@ -166,12 +205,21 @@ export interface RestartOptions {
   backoffMs?: number;
   /** Default 10 000. */
   maxBackoffMs?: number;
+  /**
+   * What follows once the restarts are used up and calls fail at once. `retry`: a start is tried again, at first after `maxBackoffMs`, then
+   * after pauses that grow to a minute. `stop`: nothing is started until a reload. A fault that cannot pass, such as exit code 125 or
+   * `ERR_INTEGRITY`, always stops. Default `retry`.
+   */
+  whenSpent?: 'retry' | 'stop';
 }
 
 export interface LivenessOptions {
   /** Time between pings. Default 1 000. */
   intervalMs?: number;
-  /** Silence after a ping that makes the child unresponsive. Default 3 000. */
+  /**
+   * Silence after a ping that makes the child unresponsive. Where the child waits for a processor for more than half of it, the wait does
+   * not count, up to ten times this. Default 3 000.
+   */
   timeoutMs?: number;
 }
 

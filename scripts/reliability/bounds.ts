@@ -24,9 +24,24 @@ export const bounds: readonly Bound[] = [
     test: ['integration/bounds.test.ts', 'the bytes that wait in all plugins together'],
   },
   {
+    what: 'bytes of messages from all children that are not delivered yet',
+    value: option('maxTotalAnswerBytes'),
+    test: ['integration/answers-together.test.ts', 'an answer for which other plugins leave no room'],
+  },
+  {
     what: 'bytes of a message',
     value: option('defaults.maxMessageBytes'),
     test: ['integration/faults-plugin.test.ts', 'F29 a result that cannot be sent'],
+  },
+  {
+    what: 'values of a message from a child',
+    value: option('defaults.maxMessageValues'),
+    test: ['integration/dense-answers.test.ts', 'twenty answers of millions of empty objects'],
+  },
+  {
+    what: 'values of all messages that are being parsed, beside those of the oldest',
+    value: constant('src/protocol/slices.ts', 'MAX_UNFINISHED_VALUES'),
+    test: ['integration/dense-answers.test.ts', 'eight plugins that answer so'],
   },
   {
     what: 'members of an object in a message',
@@ -137,6 +152,11 @@ export const bounds: readonly Bound[] = [
     what: 'log records a second',
     value: option('defaults.maxLogsPerSecond'),
     test: ['integration/bounds.test.ts', 'over maxLogsPerSecond are dropped'],
+  },
+  {
+    what: 'bytes of log records a second',
+    value: option('defaults.maxLogBytesPerSecond'),
+    test: ['integration/bounds.test.ts', 'over maxLogBytesPerSecond are dropped'],
   },
   {
     what: 'characters of a line',

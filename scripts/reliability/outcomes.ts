@@ -26,7 +26,10 @@ export const groups: readonly FaultGroup[] = [
         '`ERR_START_FAILED` within 1 s, with hint and stderr',
       ),
       F05: fault('`$/initialize` is never answered', '`ERR_START_TIMEOUT` on time, its tree gone'),
-      F06: fault('dies 50 ms after it was ready, again and again', '`failed` after `maxRestarts`; calls then fail at once; `reload` revives it'),
+      F06: fault(
+        'dies 50 ms after it was ready, again and again',
+        '`failed` after `maxRestarts`; calls then fail at once; tried again slowly; `reload` revives it',
+      ),
       F07: fault('20 plugins killed at one instant', 'at most 2 × cores start at a time; all ready within 15 s; others unaffected'),
       F08: fault('SIGSTOP', 'unresponsive: killed within 4 s, replaced within 6 s'),
       F09: fault('grandchildren: plain, detached, double fork, holding inherited pipes', 'none is left after a stop, a kill, or a hang'),

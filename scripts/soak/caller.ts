@@ -51,6 +51,11 @@ export class Caller {
     return this.#active.get(plugin)?.version ?? null;
   }
 
+  /** How often the active version changed. */
+  activations(plugin: string): number {
+    return this.#active.get(plugin)?.changes ?? 0;
+  }
+
   /** Never rejects. `onMade` is told the id before the call is made. */
   call(spec: Spec, onMade?: (id: number) => void): Promise<Settled> {
     const { target, method, args, timeoutMs, cancelAfterMs } = spec;

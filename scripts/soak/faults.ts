@@ -152,6 +152,7 @@ export class Faults {
   async #roll(kind: Fault, target: Target, rollout: () => Promise<unknown>): Promise<void> {
     if (this.#rolling.has(target.name)) return;
     this.#rolling.add(target.name);
+    const activations = this.#options.caller.activations(target.name);
     try {
       await rollout();
       if (kind === 'broken') this.#options.verdict.add('unexpected error', null, `${target.name}: a version that cannot start was promoted`);
@@ -160,6 +161,8 @@ export class Faults {
       const code = isChameleonError(error) ? error.code : String(error);
       // Nothing to go back to, yet.
       if (kind === 'rollback' && code === 'ERR_VERSION_NOT_FOUND') return;
+      // While load() read the folder, its hold took the other version back: that one is active again.
+      if (kind === 'swap' && code === 'ERR_PLUGIN_EXISTS' && this.#options.caller.activations(target.name) > activations) return;
       // The candidate was harmed, as may be: it was a rollout all the same.
       if (code === 'ERR_RELOAD_FAILED' && (kind === 'broken' || !target.bystander)) return this.#count(kind);
       this.#options.verdict.add('unexpected error', null, `${kind} of ${target.name}: ${error instanceof Error ? error.message : code}`);

@@ -2,7 +2,7 @@
  * leaks is told from what is under way. */
 import { readdirSync } from 'node:fs';
 import type { Supervisor } from '../../src/index.ts';
-import { processesMarked } from '../../src/protocol/marker.ts';
+import { processesMarked } from '../../src/process/marker.ts';
 import type { Records } from './records.ts';
 import { until } from './until.ts';
 import type { Verdict } from './verdict.ts';

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { BuildFailedError } from '../build-errors.ts';
+import { absolutePath, npmCommand } from '../util/programs.ts';
 import type { Project } from './project.ts';
 
 /** Relative, with slashes, sorted. Throws `BuildFailedError` when a program names none of its files, or npm cannot tell. */
@@ -20,19 +21,25 @@ async function toReadFirst(dir: string): Promise<string[]> {
 }
 
 /** Its rules for `files` are its own, and long. */
-function askNpm(dir: string, plugin: string): Promise<string[]> {
-  const args = ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'];
+async function askNpm(dir: string, plugin: string): Promise<string[]> {
+  const [npm = 'npm', ...before] = (await npmCommand()) ?? [];
+  const args = [...before, 'pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'];
   return new Promise((done, fail) => {
-    execFile('npm', args, { cwd: dir, maxBuffer: 2 ** 26, shell: process.platform === 'win32' }, (error, stdout, stderr) => {
-      if (error !== null) {
-        return fail(
-          new BuildFailedError(`${plugin} cannot be packed`, [
-            { path: 'files', message: `npm cannot tell what they are: ${stderr || error.message}` },
-          ]),
-        );
-      }
-      const [packed] = Object.values(JSON.parse(stdout) as Record<string, { files: { path: string }[] }>);
-      done(packed!.files.map(({ path }) => path));
-    });
+    execFile(
+      npm,
+      args,
+      { cwd: dir, env: { ...process.env, PATH: absolutePath(process.env['PATH']) }, maxBuffer: 2 ** 26, shell: process.platform === 'win32' },
+      (error, stdout, stderr) => {
+        if (error !== null) {
+          return fail(
+            new BuildFailedError(`${plugin} cannot be packed`, [
+              { path: 'files', message: `npm cannot tell what they are: ${stderr || error.message}` },
+            ]),
+          );
+        }
+        const [packed] = Object.values(JSON.parse(stdout) as Record<string, { files: { path: string }[] }>);
+        done(packed!.files.map(({ path }) => path));
+      },
+    );
   });
 }

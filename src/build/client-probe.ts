@@ -5,6 +5,7 @@
 
 /**
  * `Seen` holds the types that a type stands in: one that holds itself is `unknown` from there on, since it has no end that could be written.
+ * `Hidden` are the members of built-in classes that stand on their prototypes, or that JSON passes over.
  * `Mark` makes them equal only when they are the same type. A parameter that is `never` is one of which nothing is known: definePlugin asks for no
  * more, and JavaScript has not said more.
  */
@@ -13,14 +14,24 @@ type MethodsOf<E> = E extends { methods: infer M } ? M : E extends { default: in
 type Methods = MethodsOf<typeof plugin>;
 type Plain<T> = T extends \`\${infer S}\` ? S : T extends number ? (\`\${T}\` extends \`\${infer N extends number}\` ? N : number) : T extends string ? string : T;
 type Mark<T> = (value: T) => T;
+type Code = (...args: never[]) => unknown;
+type Hidden<O> = O extends ReadonlyMap<any, any> ? keyof Map<any, any>
+  : O extends ReadonlySet<any> ? keyof Set<any>
+  : O extends RegExp ? keyof RegExp
+  : O extends DataView ? keyof DataView
+  : O extends ArrayBuffer | SharedArrayBuffer ? keyof ArrayBuffer | keyof SharedArrayBuffer
+  : O extends Error ? 'stack' extends keyof O ? keyof Error | 'cause' : never
+  : never;
 type Json<T, Seen = never> = 0 extends 1 & T ? any
   : unknown extends T ? unknown
   : T extends string | number | boolean | null | undefined ? Plain<T>
+  : T extends Code ? never
   : T extends Uint8Array ? Uint8Array
   : T extends { toJSON(...args: never[]): infer R } ? Json<R, Seen>
   : Mark<T> extends Seen ? unknown
+  : T extends { readonly BYTES_PER_ELEMENT: number; readonly buffer: ArrayBufferLike; readonly [index: number]: infer N } ? { [index: number]: Json<N> }
   : T extends readonly unknown[] ? { [I in keyof T]: Json<T[I], Seen | Mark<T>> }
-  : T extends infer O extends object ? { [K in keyof O as O[K] extends (...args: never[]) => unknown ? never : K extends string | number ? K : never]: Json<O[K], Seen | Mark<T>> }
+  : T extends infer O extends object ? { [K in keyof O as K extends Hidden<O> ? never : [Exclude<O[K], Code | undefined>] extends [never] ? never : K extends string | number ? K : never]: Json<O[K], Seen | Mark<T>> }
   : never;
 type Result<R> = 0 extends 1 & R ? any : [R] extends [never] ? unknown : [R] extends [void] ? void : undefined extends R ? Json<Exclude<R, undefined>> | null : Json<R>;
 type Args<A extends unknown[]> = { [I in keyof A]: [A[I]] extends [never] ? unknown : Json<A[I]> };

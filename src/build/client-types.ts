@@ -4,14 +4,15 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, parse, relative, resolve, sep } from 'node:path';
 import { BuildFailedError } from '../build-errors.ts';
 import type { Issue } from '../errors.ts';
+import { hideAccessors } from './accessors.ts';
 import { methodAt, probe, readProbe } from './client-probe.ts';
-import type { Project } from './project.ts';
+import { bundlePath, type Project } from './project.ts';
 
 export interface ClientTypes {
   text: string;
@@ -59,39 +60,82 @@ async function findCompiler(dir: string): Promise<Compiler | null> {
   }
 }
 
-async function compile(
-  { dir, source, manifest }: Project & { source: string },
-  { tsc }: Compiler,
-  methods: readonly string[],
-): Promise<Map<string, string>> {
+async function compile(project: Project & { source: string }, compiler: Compiler, methods: readonly string[]): Promise<Map<string, string>> {
+  const { dir, source, manifest } = project;
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'chameleon-types-')));
   try {
-    // `.mts`, since it imports modules of either kind.
-    const file = join(folder, 'probe.mts');
-    await writeFile(file, probe(join(dir, source).split(sep).join('/'), methods));
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(settings(dir, folder)));
-    const output = await run([tsc, '-p', folder, '--pretty', 'false'], dir);
-    const mistakes = mistakesIn(output, dir);
-    const fatal = mistakes.filter(({ file: at }) => at !== file);
-    if (fatal.length > 0) {
-      const issues = fatal.map(({ file: at, line, column, message }): Issue => ({
+    const { types, mistakes, out } = await runProbe(join(dir, source), { dir, folder, compiler, methods, name: 'probe' });
+    if (mistakes.length > 0) {
+      const issues = mistakes.map(({ file: at, line, column, message }): Issue => ({
         path: at === null ? '' : `${relative(dir, at)}:${line}:${column}`,
         message,
       }));
       throw new BuildFailedError(`${manifest.name} does not type-check`, issues);
     }
-    const emitted = join(folder, 'out', relative(parse(folder).root, folder), 'probe.d.mts');
-    const types = readProbe(await readFile(emitted, 'utf8').catch(() => ''), methods);
-    // What the compiler could not write down is not what it has written.
-    for (const { file: at, line } of mistakes) if (at === file) types.delete(methodAt(line, methods) ?? '');
-    return types;
+    if (!(await hideEmittedAccessors(out))) return types;
+    await standIn(dir, out);
+    const emitted = join(out, relative(parse(dir).root, dir), bundlePath(source));
+    const again = await runProbe(emitted, { dir, folder, compiler, methods, name: 'probe-of-declarations' });
+    return new Map([...types].map(([name, type]) => [name, again.types.get(name) ?? type]));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
+interface Probing {
+  dir: string;
+  folder: string;
+  compiler: Compiler;
+  methods: readonly string[];
+  /** Of the probe's file. */
+  name: string;
+}
+
+/** Compiles a probe of this entry. `out` is the folder with the declarations; `mistakes` are those outside of the probe. */
+async function runProbe(
+  entry: string,
+  { dir, folder, compiler, methods, name }: Probing,
+): Promise<{ types: Map<string, string>; mistakes: Mistake[]; out: string }> {
+  // `.mts`, since it imports modules of either kind.
+  const file = join(folder, `${name}.mts`);
+  const out = join(folder, `${name}-out`);
+  const config = join(folder, `${name}.json`);
+  const { tsc, version } = compiler;
+  await writeFile(file, probe(entry.split(sep).join('/'), methods));
+  await writeFile(config, JSON.stringify(settings(dir, file, out, version)));
+  const mistakes = mistakesIn(await run([tsc, '-p', config, '--pretty', 'false'], dir), dir);
+  const emitted = join(out, relative(parse(folder).root, folder), `${name}.d.mts`);
+  const types = readProbe(await readFile(emitted, 'utf8').catch(() => ''), methods);
+  // What the compiler could not write down is not what it has written.
+  for (const { file: at, line } of mistakes) if (at === file) types.delete(methodAt(line, methods) ?? '');
+  return { types, mistakes: mistakes.filter(({ file: at }) => at !== file), out };
+}
+
+/** True if there were any. */
+async function hideEmittedAccessors(out: string): Promise<boolean> {
+  let found = false;
+  for (const entry of await readdir(out, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !/\.d\.[cm]?ts$/.test(entry.name)) continue;
+    const file = join(entry.parentPath, entry.name);
+    const hidden = hideAccessors(await readFile(file, 'utf8'));
+    if (hidden === null) continue;
+    await writeFile(file, hidden);
+    found = true;
+  }
+  return found;
+}
+
+/** Has the emitted declarations of a project find its packages, and be modules of its kind. */
+async function standIn(dir: string, out: string): Promise<void> {
+  for (const parent of parents(dir)) {
+    const place = join(out, relative(parse(dir).root, parent));
+    if (existsSync(join(parent, 'node_modules'))) await symlink(join(parent, 'node_modules'), join(place, 'node_modules'), 'junction');
+    if (existsSync(join(parent, 'package.json'))) await copyFile(join(parent, 'package.json'), join(place, 'package.json'));
+  }
+}
+
 /** The project's own settings, but for what is made of them. */
-function settings(dir: string, folder: string): object {
+function settings(dir: string, file: string, out: string, version: string): object {
   const own = join(dir, 'tsconfig.json');
   const base = existsSync(own)
     ? { extends: own }
@@ -111,19 +155,20 @@ function settings(dir: string, folder: string): object {
       declaration: true,
       emitDeclarationOnly: true,
       declarationMap: false,
-      declarationDir: join(folder, 'out'),
-      outDir: join(folder, 'out'),
-      rootDir: parse(folder).root,
+      declarationDir: out,
+      outDir: out,
+      rootDir: parse(file).root,
       typeRoots: parents(dir).map((parent) => join(parent, 'node_modules/@types')),
       allowJs: true,
       allowImportingTsExtensions: true,
       skipLibCheck: true,
       composite: false,
       incremental: false,
-      isolatedDeclarations: false,
+      // Older compilers refuse an option that they do not know.
+      ...(Number.parseFloat(version) >= 5.5 ? { isolatedDeclarations: false } : {}),
       noEmitOnError: false,
     },
-    files: ['probe.mts'],
+    files: [file],
     // Beside what the plugin imports, what is declared for all of the project; its tests are another matter.
     include: [join(dir, '**/*.d.ts')],
     exclude: [join(dir, '**/node_modules')],

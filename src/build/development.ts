@@ -3,13 +3,14 @@
  *
  * 1. A round that fails changes nothing: what ran before runs on, and would be started again as it was.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, posix, relative, sep } from 'node:path';
 import type { PluginOptions, RolloutResult, Supervisor, SupervisorOptions } from '../index.ts';
-import { openBundler, type Bundler } from './bundle.ts';
+import { openOwnBundler, type Bundler } from './bundle.ts';
 import { laidOutAt, layOut } from './lay-out.ts';
 import { bundlePath, readProject, type Project } from './project.ts';
+import { performance } from '../util/timers.ts';
 
 export interface Round {
   name: string;
@@ -25,27 +26,36 @@ interface Layout {
   code: string;
 }
 
+/** A debugger is wanted. `breaks`: the first child waits for one before any code runs. */
+export interface Inspect {
+  breaks: boolean;
+}
+
+export interface DevelopmentOptions extends Pick<SupervisorOptions, 'defaults' | 'plugins'> {
+  inspect: Inspect | null;
+}
+
 const CODE = /(?<!\.(?:test|spec|d))\.[cm]?[jt]sx?$/;
 
 export class Development {
   readonly #dir: string;
   readonly #folder: string;
   readonly #supervisor: Supervisor;
-  readonly #options: Pick<SupervisorOptions, 'defaults' | 'plugins'>;
+  readonly #options: DevelopmentOptions;
   #project: Project | null = null;
   #bundler: { at: string; bundler: Bundler } | null = null;
   #sources: readonly string[] = [];
   #running: { name: string; version: string; layout: Layout | null } | null = null;
 
-  private constructor(dir: string, folder: string, supervisor: Supervisor, options: Pick<SupervisorOptions, 'defaults' | 'plugins'>) {
+  private constructor(dir: string, folder: string, supervisor: Supervisor, options: DevelopmentOptions) {
     this.#dir = dir;
     this.#folder = folder;
     this.#supervisor = supervisor;
     this.#options = options;
   }
 
-  static async open(dir: string, supervisor: Supervisor, options: Pick<SupervisorOptions, 'defaults' | 'plugins'>): Promise<Development> {
-    return new Development(dir, await mkdtemp(join(tmpdir(), 'chameleon-dev-')), supervisor, options);
+  static async open(dir: string, supervisor: Supervisor, options: DevelopmentOptions): Promise<Development> {
+    return new Development(dir, await realpath(await mkdtemp(join(tmpdir(), 'chameleon-dev-'))), supervisor, options);
   }
 
   /** Absolute paths of the author's own modules, as of the last round that built. */
@@ -107,7 +117,11 @@ export class Development {
   /** As configured, without delay, and with traces that lead to the source. */
   #optionsOf(name: string): PluginOptions {
     const own = atOnce(this.#options.plugins?.[name]);
-    return { ...own, execArgv: ['--enable-source-maps', ...(own.execArgv ?? this.#options.defaults?.execArgv ?? [])] };
+    const { inspect, defaults } = this.#options;
+    // Later children start beside one that a debugger has already: nobody would let them go.
+    const breaks = inspect?.breaks === true && this.#running === null ? ['--inspect-brk'] : [];
+    const execArgv = ['--enable-source-maps', ...breaks, ...(own.execArgv ?? defaults?.execArgv ?? [])];
+    return { ...own, ...(inspect !== null && { debug: true }), execArgv };
   }
 
   /** The same one as long as the source is in the same place, since it remembers what it has read. */
@@ -116,7 +130,7 @@ export class Development {
     if (this.#bundler?.at === at) return this.#bundler.bundler;
     await this.#bundler?.bundler.dispose();
     this.#bundler = null;
-    const bundler = await openBundler(project, { mappedAt: at });
+    const bundler = await openOwnBundler(project, at);
     this.#bundler = { at, bundler };
     return bundler;
   }

@@ -2,6 +2,7 @@
  * A folder in which a bundle runs as if it stood in its project: whatever else is there, `node_modules` too, is linked. For `dev` and for
  * the tests of a plugin; a package is made of copies instead (stage.ts).
  */
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { builtManifest } from './package-json.ts';
@@ -17,6 +18,9 @@ export async function layOut(project: Project & { source: string }, code: string
   const main = bundlePath(project.source);
   await mkdir(dirname(join(target, main)), { recursive: true });
   await link(project.dir, target, ['package.json', main, project.source]);
+  const above = findUp(dirname(project.dir), 'node_modules');
+  // Packages that a workspace shares: Node looks for them after the plugin's own.
+  if (above !== null) await linkOnce(above, join(under, 'node_modules'), 'junction');
   await replace(join(target, main), code);
   await replace(join(target, 'package.json'), builtManifest(project, { methods: null }));
   return target;
@@ -29,9 +33,20 @@ async function link(from: string, to: string, own: readonly string[]): Promise<v
     const inside = own.filter((path) => first(path) === entry.name && path !== entry.name).map((path) => path.slice(entry.name.length + 1));
     if (inside.length > 0) await link(join(from, entry.name), join(to, entry.name), inside);
     if (own.some((path) => first(path) === entry.name)) continue;
-    await symlink(join(from, entry.name), join(to, entry.name), entry.isDirectory() ? 'junction' : 'file').catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
+    await linkOnce(join(from, entry.name), join(to, entry.name), entry.isDirectory() ? 'junction' : 'file');
+  }
+}
+
+async function linkOnce(to: string, at: string, kind: 'junction' | 'file'): Promise<void> {
+  await symlink(to, at, kind).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+}
+
+function findUp(from: string, name: string): string | null {
+  for (let dir = from; ; dir = dirname(dir)) {
+    if (existsSync(join(dir, name))) return join(dir, name);
+    if (dir === dirname(dir)) return null;
   }
 }
 

@@ -1,17 +1,23 @@
 /**
- * The part of the author's package-lock.json that the packages outside of the bundle need, so that `npm ci` installs from the built package
- * what was tried. Changes no version and no place.
+ * The author's package-lock.json: the plugin's own, or that of the npm workspaces that the plugin is part of. Reads it, and finds in it where
+ * a package is installed and whether it can be installed from there on another machine.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { BuildFailedError } from '../build-errors.ts';
+import { dirname, join, relative, sep } from 'node:path';
 import type { Issue } from '../errors.ts';
-import type { Project } from './project.ts';
+import { readRegularFile } from '../util/read-file.ts';
 
-interface Locked {
+const MAX_BYTES = 64 * 2 ** 20;
+
+export interface Locked {
+  /** The real name of a package that is installed under an alias. */
+  name?: string;
   version?: string;
   link?: boolean;
   resolved?: string;
+  integrity?: string;
+  inBundle?: boolean;
+  hasShrinkwrap?: boolean;
+  hasInstallScript?: boolean;
   optional?: boolean;
   dependencies?: Record<string, string>;
   optionalDependencies?: Record<string, string>;
@@ -20,79 +26,67 @@ interface Locked {
 }
 type Packages = Readonly<Record<string, Locked>>;
 
-export interface Excerpt {
-  /** Name to version. */
-  dependencies: Record<string, string>;
-  text: string;
+export interface Lockfile {
+  /** The folder that it stands in. */
+  readonly root: string;
+  /** The plugin's own place in it: empty, or such as `packages/shop` in a workspace. */
+  readonly base: string;
+  readonly packages: Packages;
 }
 
-/** Throws `BuildFailedError` for what could not be installed anywhere else. */
-export async function excerptLockfile({ dir, manifest }: Project, names: readonly string[]): Promise<Excerpt> {
-  const { name, version } = manifest;
-  const packages = await readPackages(dir, name, names);
-  const issues: Issue[] = [];
-  const dependencies: Record<string, string> = {};
-  for (const wanted of names) {
-    const locked = packages[`node_modules/${wanted}`];
-    if (locked?.version !== undefined && locked.link !== true) dependencies[wanted] = locked.version;
-    else issues.push({ path: wanted, message: 'stays outside of the bundle and has to be a dependency of the plugin itself: npm install it' });
+/** Null where there is none, or one from before npm 7. */
+export async function readLockfile(dir: string): Promise<Lockfile | null> {
+  // npm uses the one of the workspaces, whatever else a part of them has.
+  for (let root = dirname(dir); root !== dirname(root); root = dirname(root)) {
+    const packages = await readPackages(root);
+    const base = relative(root, dir).split(sep).join('/');
+    if (packages !== null && Object.hasOwn(packages, base)) return { root, base, packages };
   }
-  const kept = closure(packages, names);
-  for (const [place, { link, resolved }] of kept) {
-    if (link !== true && resolved?.startsWith('file:') !== true) continue;
-    issues.push({ path: place, message: `is taken from ${resolved}, which is on this machine only; install it from a registry` });
-  }
-  if (issues.length > 0) throw new BuildFailedError(`${name} cannot be packed`, issues);
-  const sorted = [...kept].sort(([a], [b]) => (a < b ? -1 : 1));
-  const lockfile = {
-    name,
-    version,
-    lockfileVersion: 3,
-    requires: true,
-    packages: { '': { name, version, dependencies }, ...Object.fromEntries(sorted) },
-  };
-  return { dependencies, text: `${JSON.stringify(lockfile, null, 2)}\n` };
+  const packages = await readPackages(dir);
+  return packages === null ? null : { root: dir, base: '', packages };
 }
 
-async function readPackages(dir: string, plugin: string, names: readonly string[]): Promise<Packages> {
+async function readPackages(dir: string): Promise<Packages | null> {
   try {
-    const { packages } = JSON.parse(await readFile(join(dir, 'package-lock.json'), 'utf8')) as { packages?: Packages };
-    if (packages !== undefined) return packages;
+    const { packages } = JSON.parse(await readRegularFile(join(dir, 'package-lock.json'), { maxBytes: MAX_BYTES })) as { packages?: Packages };
+    return packages ?? null;
   } catch {
-    // Said below.
+    return null;
   }
-  const message = `is not there, or older than npm 7; run npm install, since ${names.join(', ')} cannot be bundled and will be installed from it`;
-  throw new BuildFailedError(`${plugin} cannot be packed`, [{ path: 'package-lock.json', message }]);
 }
 
-/** What these need, each at its place. What is needed only by optional dependencies is optional, whatever it was to the author's project. */
-function closure(packages: Packages, names: readonly string[]): Map<string, Locked> {
-  const kept = new Map<string, Locked>();
-  const visit = (place: string, optional: boolean): void => {
-    const locked = packages[place];
-    const before = kept.get(place);
-    if (locked === undefined || (before !== undefined && (optional || before.optional !== true))) return;
-    const { dev: _, devOptional: __, peer: ___, optional: ____, ...facts } = locked as Locked & Record<'dev' | 'devOptional' | 'peer', unknown>;
-    kept.set(place, optional ? { ...facts, optional: true } : facts);
-    const { dependencies = {}, optionalDependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} } = locked;
-    const follow = (name: string, asOptional: boolean): void => {
-      const found = lookUp(packages, place, name);
-      if (found !== undefined) visit(found, asOptional);
-    };
-    for (const name of Object.keys({ ...dependencies, ...peerDependencies })) {
-      if (!(name in optionalDependencies) && peerDependenciesMeta[name]?.optional !== true) follow(name, optional);
-    }
-    for (const name of Object.keys(optionalDependencies)) follow(name, true);
-  };
-  for (const name of names) visit(`node_modules/${name}`, false);
-  return kept;
+/** The place of the package in a folder, or the place where the plugin finds a package of its name. */
+export function placeOf({ root, base, packages }: Lockfile, { name, dir }: { name: string; dir?: string }): string | undefined {
+  const place = dir === undefined ? '' : relative(root, dir).split(sep).join('/');
+  return Object.hasOwn(packages, place) && place.includes('node_modules/') ? place : lookUp((at) => Object.hasOwn(packages, at), base, name);
 }
 
-/** As Node resolves: beside the package, then further up. */
-function lookUp(packages: Packages, from: string, name: string): string | undefined {
-  for (let base = from; ; base = base.slice(0, Math.max(0, base.lastIndexOf('/node_modules/')))) {
+/** As Node resolves: below the package, then beside it, and further up. */
+export function lookUp(isThere: (place: string) => boolean, from: string, name: string): string | undefined {
+  for (let base = from; ; base = parentOf(base)) {
     const place = `${base === '' ? '' : `${base}/`}node_modules/${name}`;
-    if (packages[place] !== undefined) return place;
+    if (isThere(place)) return place;
     if (base === '') return undefined;
   }
+}
+
+/** The next folder up that may have a `node_modules`. */
+function parentOf(place: string): string {
+  const inside = place.lastIndexOf('/node_modules/');
+  if (inside >= 0) return place.slice(0, inside);
+  return place.startsWith('node_modules/') || !place.includes('/') ? '' : place.slice(0, place.lastIndexOf('/'));
+}
+
+/** Why a package could not be installed anywhere else, and what to do; null when it could. */
+export function notInstallable(place: string, { link, resolved, integrity, inBundle, hasShrinkwrap }: Locked): Issue | null {
+  const issue = (message: string): Issue => ({ path: place, message });
+  if (link === true || resolved?.startsWith('file:') === true)
+    return issue(`is taken from ${resolved ?? 'a folder'}, which is on this machine only; let it be bundled, or install it from a registry`);
+  if (inBundle === true) return null;
+  if (resolved !== undefined && !/^https?:\/\//.test(resolved)) return issue(`is taken from ${resolved}; install it from a registry`);
+  if (hasShrinkwrap === true) return issue('has a lockfile of its own, which installing a plugin refuses; take another version of it');
+  if (integrity === undefined) {
+    return issue('has no hash in package-lock.json, so nobody could install it; remove package-lock.json and node_modules, then run npm install');
+  }
+  return null;
 }

@@ -3,11 +3,11 @@
  * they do not know. Pure. What a schema says is narrowing.ts's matter.
  */
 import type { MethodInfo } from '../types.ts';
-import { definitionsOf, isSchema, resolved, type Budget } from './json-schema.ts';
+import { Budget } from './budget.ts';
 import { narrowings, shownName, type Wording } from './narrowing.ts';
 
-/** Of all methods together: what a plugin declares may be of any size. */
-const MAX_STEPS = 100_000;
+/** Of all methods together, so that it takes our event loop some 20 ms at the most: a plugin may declare anything. */
+const MAX_STEPS = 45_000;
 const MAX_LINES = 100;
 
 const PARAMS: Wording = {
@@ -29,7 +29,7 @@ const RESULT: Wording = {
 
 /** One line for each; none when every caller of `before` can call `after`. What only one of the two declares is not compared. */
 export function breakingChanges(before: ReadonlyMap<string, MethodInfo>, after: ReadonlyMap<string, MethodInfo>): string[] {
-  const budget: Budget = { left: MAX_STEPS };
+  const budget = new Budget(MAX_STEPS);
   const changes: string[] = [];
   for (const [name, old] of before) {
     const now = after.get(name);
@@ -38,7 +38,7 @@ export function breakingChanges(before: ReadonlyMap<string, MethodInfo>, after: 
       changes.push(
         ...(old.params === undefined || now.params === undefined
           ? []
-          : narrowings(argumentsOf(old.params), argumentsOf(now.params), `${shownName(name)}: params`, PARAMS, budget)),
+          : narrowings(old.params, now.params, `${shownName(name)}: params`, PARAMS, budget, true)),
         ...(old.result === undefined || now.result === undefined
           ? []
           : narrowings(now.result, old.result, `${shownName(name)}: result`, RESULT, budget)),
@@ -46,10 +46,4 @@ export function breakingChanges(before: ReadonlyMap<string, MethodInfo>, after: 
   }
   if (changes.length <= MAX_LINES) return changes;
   return [...changes.slice(0, MAX_LINES), `and ${changes.length - MAX_LINES} more`];
-}
-
-/** Arguments are an array, whether or not their schema says so. */
-function argumentsOf(params: object): unknown {
-  const schema = resolved(params, params);
-  return isSchema(schema) ? { type: 'array', ...schema, ...definitionsOf(params) } : schema;
 }

@@ -1,17 +1,18 @@
 /**
  * JSON Schemas as they are written, read with care: they come from plugins, so each keyword may hold anything. Pure. Knows nothing of
- * comparing two of them beyond whether they are the same.
+ * references, nor of comparing two of them beyond whether they are the same text.
  */
+import type { Budget } from './budget.ts';
+
 export type Schema = Readonly<Record<string, unknown>>;
 export type Type = 'null' | 'boolean' | 'number' | 'string' | 'array' | 'object';
 
-/** How many steps may be taken. */
-export interface Budget {
-  left: number;
-}
-
-const MAX_HOPS = 50;
-const MAX_SAME_DEPTH = 500;
+const MAX_VALUE_DEPTH = 500;
+/** As a power of two: so many are compared or written in one step. */
+const CHARS_PER_STEP = 6;
+const LEAF_STEPS = 0.2;
+/** To write a value costs so many times as much as to look at it. */
+const TEXT_STEPS = 4;
 const MAX_TYPES = 7;
 /** Of two bounds of one kind the other one. */
 const STRICTLY = new Map([
@@ -22,38 +23,50 @@ const STRICTLY = new Map([
 ]);
 /** Say something to people, and bound nothing. */
 const SILENT = ['title', 'description', 'default', 'examples', 'deprecated', 'readOnly', 'writeOnly', '$comment', '$schema', '$id', '$anchor'];
-const DEFINITIONS = ['$defs', 'definitions'];
 /** May stand in a schema and let no less pass. */
-export const BESIDE = new Set([...SILENT, ...DEFINITIONS]);
+export const BESIDE = new Set([...SILENT, '$defs', 'definitions']);
 
-/** A schema as an object or `false`; what it is instead of itself, where it is a reference into `root` and nothing else. */
-export function resolved(schema: unknown, root: unknown): unknown {
-  let at = schema;
-  for (let hops = 0; hops < MAX_HOPS; hops++) {
-    if (at === undefined || at === true) return {};
-    if (!isSchema(at) || typeof at.$ref !== 'string' || !/^#(\/[^%]{0,500})?$/.test(at.$ref)) return at;
-    if (Object.keys(at).some((key) => key !== '$ref' && !BESIDE.has(key))) return at;
-    const steps = at.$ref.split('/').slice(1);
-    const target = steps.reduce<unknown>((from, name) => own(from, name.replaceAll('~1', '/').replaceAll('~0', '~')), root);
-    if (target === undefined) return at;
-    at = target;
+/** True when both are the same text as JSON. False for what is too deep to be written. */
+export function sameText(a: unknown, b: unknown): boolean {
+  try {
+    return JSON.stringify(a) === JSON.stringify(b);
+  } catch {
+    return false;
   }
-  return at;
 }
 
-/** What references lead to. */
-export const definitionsOf = (schema: unknown): Schema =>
-  Object.fromEntries(DEFINITIONS.map((key) => [key, own(schema, key)] as const).filter(([, value]) => value !== undefined));
+/** Something that is the same for the same value, whatever the order of its members; undefined for one that is too deep to be looked at. */
+export function keyOf(value: unknown, budget: Budget): unknown {
+  if (typeof value !== 'object' || value === null) {
+    budget.spend(stepsOf(value));
+    // No text is the key of an object.
+    return typeof value === 'string' && value.startsWith('\0') ? `\0\0${value}` : value;
+  }
+  const text = textOf(value, budget, 0);
+  return text === null ? undefined : `\0${text}`;
+}
 
-/** As JSON; what is too deep to be looked at is not the same. */
-export function same(a: unknown, b: unknown, budget: Budget, depth = 0): boolean {
-  if (a === b) return true;
-  if (budget.left-- <= 0 || depth > MAX_SAME_DEPTH) return false;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;
-  const entries = Object.entries(a);
-  return (
-    entries.length === Object.keys(b).length && entries.every(([key, value]) => Object.hasOwn(b, key) && same(value, own(b, key), budget, depth + 1))
-  );
+function textOf(value: unknown, budget: Budget, depth: number): string | null {
+  budget.spend(TEXT_STEPS * stepsOf(value));
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (depth > MAX_VALUE_DEPTH) return null;
+  const parts = Array.isArray(value)
+    ? value.map((each) => textOf(each, budget, depth + 1))
+    : Object.entries(value)
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, each]) => {
+          const text = textOf(each, budget, depth + 1);
+          return text === null ? null : `${JSON.stringify(name)}:${text}`;
+        });
+  if (parts.includes(null)) return null;
+  return Array.isArray(value) ? `[${parts.join()}]` : `{${parts.join()}}`;
+}
+
+/** How much it costs to look at this, its members left out: a step is some 0.3 µs. */
+export function stepsOf(value: unknown): number {
+  if (typeof value === 'string') return LEAF_STEPS + (value.length >> CHARS_PER_STEP);
+  if (typeof value !== 'object' || value === null) return LEAF_STEPS;
+  return 1 + LEAF_STEPS * Object.keys(value).length;
 }
 
 /** The only values that it lets pass, by each keyword that says so. */
@@ -76,6 +89,13 @@ export function exactly(value: unknown, schema: Schema): Schema {
   const [names, properties] = [Object.keys(value), Object.fromEntries(Object.entries(value).map(([name, each]) => [name, is(each)]))];
   const count = names.length;
   return { ...schema, type: 'object', properties, required: names, additionalProperties: false, minProperties: count, maxProperties: count };
+}
+
+/** Whether `value` is of one of the types. */
+export function isOf(value: unknown, types: readonly string[]): boolean {
+  if (value === null) return types.includes('null');
+  if (Array.isArray(value)) return types.includes('array');
+  return types.includes(typeof value) || (Number.isInteger(value) && types.includes('integer'));
 }
 
 /** Null where it does not say, or not as it should. */

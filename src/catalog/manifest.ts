@@ -12,6 +12,7 @@ import { callTimeout, flag, got, group, list, range, string } from '../options-s
 import { isReserved, MAX_METHOD_NAME, MAX_METHODS } from '../protocol/messages.ts';
 import type { MethodInfo } from '../types.ts';
 import { isPluginName, isVersion, NAME_RULE, VERSION_RULE } from '../util/naming.ts';
+import { exportedModule, TooDeep } from './exports.ts';
 import { parseJson } from './json-text.ts';
 
 export interface Manifest {
@@ -19,6 +20,8 @@ export interface Manifest {
   readonly version: string;
   /** The module that is the plugin, relative to the folder as it was declared; null where `command` runs instead. */
   readonly entry: string | null;
+  /** `exports` names it: Node takes that very file, and tries no other. */
+  readonly isExported?: true;
   /** For a plugin in another language: the program and its arguments. */
   readonly command: readonly string[] | null;
   readonly methods: Readonly<Record<string, MethodInfo>>;
@@ -26,9 +29,6 @@ export interface Manifest {
 }
 
 export const MAX_MANIFEST_BYTES = 2 ** 20;
-
-/** The conditions under which Node, importing an entry, takes a target of `exports`. */
-const CONDITIONS = new Set(['import', 'node', 'require', 'default']);
 
 const method = z.strictObject(
   {
@@ -50,7 +50,12 @@ const methods = z
   .refine((all) => Object.keys(all).length <= MAX_METHODS, `expected at most ${MAX_METHODS} methods`);
 const word = string('a string that is not empty and has no NUL', (value) => value !== '' && !value.includes('\0'));
 const block = z.strictObject(
-  { methods: methods.optional(), command: z.array(word, list).min(1, got('the program and its arguments')).optional() },
+  {
+    methods: methods.optional(),
+    command: z.array(word, list).min(1, got('the program and its arguments')).optional(),
+    // For those who build the plugin: packages that stay outside of its bundle.
+    external: z.array(word, list).optional(),
+  },
   group,
 );
 const inFolder = 'a relative path that stays inside the folder, such as "./index.js"';
@@ -62,7 +67,7 @@ const schema = z.object(
     main: string(inFolder, staysInside).optional(),
     exports: z
       .unknown()
-      .refine((exports) => staysInside(exportTarget(exports) ?? '.'), { error: `expected ${inFolder} for the plugin's module` })
+      .refine((exports) => problemOf(exports) === null, { error: ({ input }) => problemOf(input) ?? '' })
       .optional(),
     engines: z.object({ chameleon: range.optional(), node: range.optional() }, group).optional(),
     chameleon: block.optional(),
@@ -80,7 +85,7 @@ export function parseManifest(file: string, text: string): Manifest {
   return Object.freeze({
     name,
     version,
-    entry: command === null ? (main ?? exportTarget(exports) ?? 'index.js') : null,
+    ...(command === null ? entryOf(main, exports) : { entry: null }),
     command,
     // Looked up by names that come from outside: nothing may be found there that was not declared.
     methods: Object.freeze(Object.assign(Object.create(null) as Record<string, MethodInfo>, chameleon?.methods)),
@@ -105,16 +110,20 @@ function ours(json: unknown): unknown {
   return Object.fromEntries(Object.entries(json).filter(([key]) => Object.hasOwn(schema.shape, key)));
 }
 
-/** What Node would import: the first condition that holds, in the order in which they were written. */
-function exportTarget(exports: unknown, depth = 0): string | undefined {
-  if (typeof exports === 'string') return exports;
-  if (typeof exports !== 'object' || exports === null || depth > 20) return undefined;
-  if (!Array.isArray(exports) && Object.hasOwn(exports, '.')) return exportTarget((exports as Record<string, unknown>)['.'], depth + 1);
-  for (const [key, value] of Object.entries(exports)) {
-    const target = Array.isArray(exports) || CONDITIONS.has(key) ? exportTarget(value, depth + 1) : undefined;
-    if (target !== undefined) return target;
+/** As Node has it: `exports` goes before `main`, and without either it is index.js. */
+function entryOf(main: string | undefined, exports: unknown): Pick<Manifest, 'entry' | 'isExported'> {
+  if (exports === undefined || exports === null) return { entry: main ?? 'index.js' };
+  return { entry: exportedModule(exports), isExported: true };
+}
+
+function problemOf(exports: unknown): string | null {
+  if (exports === undefined || exports === null) return null;
+  try {
+    exportedModule(exports);
+    return null;
+  } catch (error) {
+    return error instanceof TooDeep ? null : (error as Error).message;
   }
-  return undefined;
 }
 
 function staysInside(path: string): boolean {

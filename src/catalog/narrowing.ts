@@ -3,28 +3,29 @@
  * only whether it was changed.
  *
  * 1. Nothing is said only where the new schema lets pass all that the old one did; what cannot be told counts as a change.
- * 2. It ends soon, whatever the schemas are: they come from plugins.
+ * 2. It ends soon, whatever the schemas are: they come from plugins. All that grows with them is paid for out of a budget.
  */
+import { TooLarge, type Budget } from './budget.ts';
 import {
   BESIDE,
-  definitionsOf,
   enumerated,
   exactly,
   isImplied,
+  isOf,
   isSchema,
+  keyOf,
   list,
   mayBe,
   mostItems,
   own,
   record,
-  resolved,
-  same,
+  sameText,
   tuple,
   typesOf,
-  type Budget,
   type Schema,
   type Type,
 } from './json-schema.ts';
+import { DYNAMIC, meanSame, References } from './references.ts';
 
 /** How what was found is put into words. */
 export interface Wording {
@@ -37,6 +38,8 @@ export interface Wording {
 
 const MAX_DEPTH = 50;
 const MAX_SHOWN = 20;
+/** Steps that a pair of schemas costs, or a value held against a schema, however small they are. */
+const PAIR_STEPS = 10;
 /** What a schema without a type lets pass. */
 const TYPES: readonly (Type | 'integer')[] = ['null', 'boolean', 'number', 'string', 'array', 'object'];
 /** Each with the type that it bounds, and 1 where more of it lets less pass. */
@@ -63,38 +66,73 @@ const OF_TYPE = new Map<string, Type | null>([
   ...['$ref', 'allOf', 'oneOf', 'not', 'if', 'then', 'else'].map((key) => [key, null] as const),
 ]);
 
-/** Where `now` refuses what `before` let pass, one line for each. */
-export function narrowings(before: unknown, now: unknown, path: string, say: Wording, budget: Budget): string[] {
-  if (same(before, now, { left: Infinity })) return [];
-  const lines = new Comparison(before, now, say, budget).lines(before, now, path);
-  return budget.left > 0 ? lines : [`${path} was changed, and is too large to be compared`];
+/** Keywords that say the same of a value whatever stands beside them: what passed one passes an equal one. */
+const INDEPENDENT = new Set([
+  ...BOUNDS.map(([key]) => key),
+  'pattern',
+  'format',
+  'multipleOf',
+  'uniqueItems',
+  'required',
+  'propertyNames',
+  'not',
+  'allOf',
+  'anyOf',
+  'oneOf',
+]);
+
+/** Where `now` refuses what `before` let pass, one line for each. `asArguments`: both are of arrays, whether or not they say so. */
+export function narrowings(before: unknown, now: unknown, path: string, say: Wording, budget: Budget, asArguments = false): string[] {
+  if (sameText(before, now)) return [];
+  try {
+    return new Comparison(before, now, say, budget).all(path, asArguments);
+  } catch (error) {
+    if (!(error instanceof TooLarge)) throw error;
+    return [`${path} was changed, and is too large to be compared`];
+  }
 }
 
 class Comparison {
   readonly #roots: readonly [unknown, unknown];
+  readonly #references: readonly [References, References];
   readonly #say: Wording;
   readonly #budget: Budget;
-  /** Else a `$ref` that reads the same may mean something else. */
-  readonly #sameDefinitions: boolean;
   /** Being compared: schemas may hold themselves. */
   readonly #open: (readonly [Schema, Schema])[] = [];
+  /** The outermost pair was met again inside of itself. */
+  #holdsItself = false;
+  /** The values of an `enum`, as texts. */
+  readonly #sets = new Map<readonly unknown[], ReadonlySet<unknown>>();
 
   constructor(before: unknown, now: unknown, say: Wording, budget: Budget) {
     this.#roots = [before, now];
+    this.#references = [new References(before, budget), new References(now, budget)];
     this.#say = say;
     this.#budget = budget;
-    this.#sameDefinitions = this.#same(definitionsOf(before), definitionsOf(now));
+  }
+
+  all(path: string, asArguments: boolean): string[] {
+    const [before, now] = ([0, 1] as const).map((i) => this.#references[i].resolved(this.#roots[i])) as [unknown, unknown];
+    if (!asArguments || !isSchema(before) || !isSchema(now)) return this.lines(before, now, path);
+    this.#open.push([before, now]);
+    const lines = this.lines({ type: 'array', ...before }, { type: 'array', ...now }, path);
+    this.#open.pop();
+    // Where it holds itself that need not be an array.
+    return lines.length === 0 && this.#holdsItself ? this.lines(before, now, `${path}[]`) : lines;
   }
 
   lines(old: unknown, fresh: unknown, path: string): string[] {
-    const [before, now] = [resolved(old, this.#roots[0]), resolved(fresh, this.#roots[1])];
-    if (before === false || this.#budget.left <= 0 || (this.#sameDefinitions && this.#same(before, now))) return [];
+    this.#budget.spend(PAIR_STEPS);
+    const [before, now] = [this.#references[0].resolved(old), this.#references[1].resolved(fresh)];
+    if (before === false || this.#same(before, now)) return [];
     if (now === false) return [this.#say.nothing(path)];
     if (isSchema(now) && Object.keys(now).every((key) => BESIDE.has(key))) return [];
     if (!isSchema(before) || !isSchema(now) || this.#open.length > MAX_DEPTH) return [`${path} was changed`];
     // What holds itself narrows nothing, unless something else in it does.
-    const isOpen = this.#open.some(([outer, outerNow]) => outer === before && outerNow === now);
-    if (isOpen || !this.#spend(1 + Object.keys(before).length + Object.keys(now).length)) return [];
+    const at = this.#open.findIndex(([outer, outerNow]) => outer === before && outerNow === now);
+    this.#holdsItself ||= at === 0;
+    if (at >= 0) return [];
+    this.#budget.spend(Object.keys(before).length + Object.keys(now).length);
     this.#open.push([before, now]);
     const lines = this.#cases(before, now, path);
     this.#open.pop();
@@ -105,16 +143,30 @@ class Comparison {
   #cases(before: Schema, now: Schema, path: string): string[] {
     const values = enumerated(before)[0];
     if (values !== undefined) {
-      if (!this.#spend(values.length)) return [];
-      // By the value itself; or by all that the schema says, where `now` says of it what only that can be held against.
-      const isTaken = (value: unknown): boolean => [exactly(value, before), before].some((each) => this.#all(each, now, path, [value]).length === 0);
-      const gone = values.filter((value) => !isTaken(value));
+      const gone = this.#gone(values, before, now, path);
       return gone.length === 0 ? [] : [this.#say.gone(path, shown(gone))];
     }
     const telling = Object.keys(before).filter((key) => !BESIDE.has(key));
     const isChoice = telling.length === 1 && (telling[0] === 'anyOf' || telling[0] === 'oneOf');
     const choice = isChoice ? list(before[telling[0]!]) : [];
     return choice.length > 0 ? choice.flatMap((each) => this.lines(each, now, path)) : this.#all(before, now, path, null);
+  }
+
+  /** The values that `now` does not let pass. */
+  #gone(values: readonly unknown[], before: Schema, now: Schema, path: string): unknown[] {
+    const listed = enumerated(now).map((each) => this.#set(each));
+    const others = Object.keys(now).filter((key) => !['type', 'enum', 'const'].includes(key) && !BESIDE.has(key));
+    const isKept = others.every((key) => INDEPENDENT.has(key) && Object.hasOwn(before, key) && this.#same(before[key], now[key]));
+    const types = typesOf(now);
+    const isPlain = isKept && (types !== null || now.type === undefined);
+    return values.filter((value) => {
+      const key = keyOf(value, this.#budget);
+      if (!listed.every((set) => key !== undefined && set.has(key))) return true;
+      if (isPlain) return types !== null && !isOf(value, types);
+      this.#budget.spend(3 * PAIR_STEPS + others.length + (typeof value === 'string' ? value.length : 0));
+      // By the value itself; or by all that the schema says, where `now` says of it what only that can be held against.
+      return ![exactly(value, before), before].some((each) => this.#all(each, now, path, [value]).length === 0);
+    });
   }
 
   /** `only`: the one value that `before` stands for. */
@@ -139,14 +191,12 @@ class Comparison {
   }
 
   #values(now: Schema, path: string, only: readonly [unknown] | null): string[] {
-    return enumerated(now).flatMap((values) =>
-      only !== null && values.some((value) => this.#same(value, only[0])) ? [] : [this.#say.only(path, shown(values))],
-    );
+    return enumerated(now).flatMap((values) => (only !== null && this.#has(values, only[0]) ? [] : [this.#say.only(path, shown(values))]));
   }
 
   #choice(before: Schema, now: Schema, path: string): string[] {
     const choice = now.anyOf;
-    if (choice === undefined || (this.#sameDefinitions && this.#same(before.anyOf, choice))) return [];
+    if (choice === undefined || this.#same(before.anyOf, choice)) return [];
     if (list(choice).some((each) => this.lines(before, each, path).length === 0)) return [];
     const types = typesOf(before);
     return [types === null ? `${path}: anyOf was changed` : this.#say.gone(path, types.join(' or '))];
@@ -177,7 +227,7 @@ class Comparison {
   #properties(before: Schema, now: Schema, path: string): string[] {
     const [old, fresh] = [record(before.properties), record(now.properties)];
     const [had, needs] = [list(before.required), list(now.required)];
-    if (!this.#spend(had.length + needs.length)) return [];
+    this.#budget.spend(had.length + needs.length + Object.keys(old).length + Object.keys(fresh).length);
     const known = new Set(had);
     const required = needs.filter((name) => typeof name === 'string' && !known.has(name));
     const lines = required.length === 0 ? [] : [this.#say.requires(path, shown(required))];
@@ -199,20 +249,26 @@ class Comparison {
       const type = OF_TYPE.get(key);
       if (!Object.hasOwn(now, key)) return type === undefined;
       if (type !== undefined && type !== null && !mayBe(before, type)) return false;
-      if (!this.#same(own(before, key), now[key]) || key.startsWith('unevaluated')) return true;
-      return !this.#sameDefinitions && (typeof now[key] === 'object' || key.startsWith('$'));
+      if (key.startsWith('unevaluated') || DYNAMIC.includes(key)) return true;
+      return key === '$ref' ? !this.#same({ $ref: before.$ref }, { $ref: now.$ref }) : !this.#same(own(before, key), now[key]);
     };
     const keys = Object.keys({ ...before, ...now }).filter((key) => !HANDLED.has(key) && !key.startsWith('x-') && isChanged(key));
     return keys.map((key) => `${path}: ${shownName(key)} was changed`);
   }
 
   #same(a: unknown, b: unknown): boolean {
-    return same(a, b, this.#budget);
+    return meanSame(a, b, this.#references, this.#budget);
   }
 
-  /** False when nothing is left. */
-  #spend(steps: number): boolean {
-    return (this.#budget.left -= steps) > 0;
+  #has(values: readonly unknown[], value: unknown): boolean {
+    const key = keyOf(value, this.#budget);
+    return key !== undefined && this.#set(values).has(key);
+  }
+
+  #set(values: readonly unknown[]): ReadonlySet<unknown> {
+    const set = this.#sets.get(values) ?? new Set(values.map((value) => keyOf(value, this.#budget)));
+    this.#sets.set(values, set);
+    return set;
   }
 }
 

@@ -4,10 +4,11 @@
  * 1. Every path of a release is a real path inside its own folder: a symbolic link that leads out of it is refused, never followed.
  * 2. Only regular files of a bounded size are opened: a named pipe called package.json stops nobody.
  */
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import satisfies from 'semver/functions/satisfies.js';
 import { type Issue, ManifestInvalidError } from '../errors.ts';
+import { readRegularFile } from '../util/read-file.ts';
 import { type Manifest, MAX_MANIFEST_BYTES, parseManifest } from './manifest.ts';
 
 export interface Release {
@@ -34,7 +35,7 @@ export async function readRelease(dir: string, expected: { name?: string; versio
   };
   agree('name', name);
   agree('version', version);
-  const entry = manifest.entry === null ? null : await findEntry(root, manifest.entry, issues);
+  const entry = manifest.entry === null ? null : await findEntry(root, manifest.entry, manifest.isExported === true, issues);
   if (issues.length > 0) throw new ManifestInvalidError(file, issues, { plugin: name, version });
   return Object.freeze({ name, version, dir: root, entry, manifest });
 }
@@ -60,6 +61,17 @@ export function checkEngines(release: Release, engines: { chameleon: string; nod
     throw new ManifestInvalidError(join(release.dir, 'package.json'), issues, { plugin: release.name, version: release.version });
 }
 
+/** Newer Nodes run TypeScript whose types they can leave out. */
+export const compilesTypes = Boolean((process.features as { typescript?: unknown }).typescript);
+
+/** Throws `ManifestInvalidError` for an entry in TypeScript or JSX, which no Node runs in every place that a version may come to. */
+export function checkBuilt(release: Release): void {
+  const { entry, manifest } = release;
+  if (entry === null || !/\.(?:[cm]?ts|[cm]?tsx|jsx)$/.test(entry)) return;
+  const message = `${JSON.stringify(manifest.entry)} is source that Node does not run: build it first (chameleon-supervisor build), and take the archive`;
+  throw new ManifestInvalidError(join(release.dir, 'package.json'), [{ path: 'main', message }], { plugin: release.name, version: release.version });
+}
+
 async function realFolder(dir: string): Promise<string> {
   try {
     if (dir === '') throw new Error('no folder was named');
@@ -76,8 +88,7 @@ async function readManifest(root: string, file: string): Promise<string> {
   const found = await look(root, file);
   switch (found.kind) {
     case 'file':
-      if (found.bytes > MAX_MANIFEST_BYTES) throw refused(`is larger than ${MAX_MANIFEST_BYTES} bytes`);
-      return readFile(found.path, 'utf8').catch((error: unknown) => Promise.reject(refused(describeFsError(error))));
+      return readRegularFile(found.path, { maxBytes: MAX_MANIFEST_BYTES }).catch((error: unknown) => Promise.reject(refused(describeFsError(error))));
     case 'outside':
       throw refused('is a link that leads out of the folder; put the file itself there');
     case 'other':
@@ -87,21 +98,27 @@ async function readManifest(root: string, file: string): Promise<string> {
   }
 }
 
-/** Tries what Node tries for a `main`: the path itself, with `.js`, and the `index.js` of a folder. */
-async function findEntry(root: string, declared: string, issues: Issue[]): Promise<string | null> {
-  for (const candidate of [declared, `${declared}.js`, join(declared, 'index.js')]) {
+/** Endings that Node tries for a `main`, and then for an index. */
+const ENDINGS = ['.js', '.json', '.node'];
+
+/** Tries what Node tries when it imports the package: for `exports` the file that it names, for a `main` others too, and an index at last. */
+async function findEntry(root: string, declared: string, isExported: boolean, issues: Issue[]): Promise<string | null> {
+  const path = isExported ? 'exports' : 'main';
+  const indexes = ENDINGS.map((ending) => `index${ending}`);
+  const others = [...ENDINGS.map((ending) => `${declared}${ending}`), ...indexes.map((index) => join(declared, index)), ...indexes];
+  for (const candidate of [declared, ...(isExported ? [] : others)]) {
     const found = await look(root, join(root, candidate));
     if (found.kind === 'file') return found.path;
     if (found.kind === 'outside') {
-      issues.push({ path: 'main', message: `${JSON.stringify(declared)} is a link that leads out of the folder; put the file itself there` });
+      issues.push({ path, message: `${JSON.stringify(declared)} is a link that leads out of the folder; put the file itself there` });
       return null;
     }
   }
-  issues.push({ path: 'main', message: `${JSON.stringify(declared)} is not there; build the plugin, or correct "main" or "exports"` });
+  issues.push({ path, message: `${JSON.stringify(declared)} is not there; build the plugin, or correct "main" or "exports"` });
   return null;
 }
 
-type Found = { kind: 'file'; path: string; bytes: number } | { kind: 'outside' } | { kind: 'other' } | { kind: 'missing'; reason: string };
+type Found = { kind: 'file'; path: string } | { kind: 'outside' } | { kind: 'other' } | { kind: 'missing'; reason: string };
 
 async function look(root: string, path: string): Promise<Found> {
   try {
@@ -109,7 +126,7 @@ async function look(root: string, path: string): Promise<Found> {
     const inside = relative(root, real);
     if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) return { kind: 'outside' };
     const stats = await stat(real);
-    return stats.isFile() ? { kind: 'file', path: real, bytes: stats.size } : { kind: 'other' };
+    return stats.isFile() ? { kind: 'file', path: real } : { kind: 'other' };
   } catch (error) {
     return { kind: 'missing', reason: describeFsError(error) };
   }

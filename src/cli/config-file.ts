@@ -4,10 +4,10 @@
  * 1. Every mistake, one of syntax too, is a `ConfigInvalidError` whose source is the file.
  * 2. A second reading sees the file as it is then: no module cache lies between (SIGHUP re-reads it).
  */
-import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, extname, resolve } from 'node:path';
-import { lilconfig } from 'lilconfig';
+import { extname, resolve } from 'node:path';
 import { ConfigInvalidError, type SupervisorOptions, validateOptions } from '../index.ts';
+import { FileRefused, readRegularFile } from '../util/read-file.ts';
+import { baseDirOf, CONFIG_KINDS, ConfigRefused, findConfig, refuseForeign } from './find-config.ts';
 
 export interface ConfigFile {
   /** Null when there is none: then every option has its default. */
@@ -18,46 +18,45 @@ export interface ConfigFile {
   options: SupervisorOptions;
 }
 
-const KINDS = ['.ts', '.mjs', '.js', '.json'];
+export interface ConfigPlace {
+  cwd: string;
+  /** The file, where one was named. */
+  file?: string | undefined;
+  /** A folder whose own configuration files are not used unless one is named. */
+  except?: string | undefined;
+}
+
 const MAX_BYTES = 2 ** 20;
 
 /** Reads `file`, or looks for one from `cwd` upwards. Throws `ConfigInvalidError` with every mistake at once. */
-export async function loadConfig({ cwd, file: named }: { cwd: string; file?: string }): Promise<ConfigFile> {
-  const file = named === undefined ? await findConfig(cwd) : resolve(cwd, named);
+export async function loadConfig({ cwd, file: named, except }: ConfigPlace): Promise<ConfigFile> {
+  const file = await chooseFile({ cwd, file: named, except });
   if (file === null) return { file, baseDir: cwd, options: {} };
-  const folder = dirname(file);
   const options = validated(await read(file), file);
-  if (options.pluginDir !== undefined) options.pluginDir = resolve(folder, options.pluginDir);
-  return { file, baseDir: basename(folder) === '.config' ? dirname(folder) : folder, options };
+  if (options.pluginDir !== undefined) options.pluginDir = resolve(file, '..', options.pluginDir);
+  return { file, baseDir: baseDirOf(file), options };
 }
 
-async function findConfig(cwd: string): Promise<string | null> {
-  const names = KINDS.map((kind) => `chameleon.config${kind}`);
-  const finder = lilconfig('chameleon', {
-    searchPlaces: [...names, ...names.map((name) => `.config/${name}`)],
-    // It only finds here, since its own loaders know no limit and cache what they import.
-    loaders: Object.fromEntries(KINDS.map((kind) => [kind, () => null])),
-    ignoreEmptySearchPlaces: false,
-    cache: false,
-  });
+async function chooseFile({ cwd, file: named, except }: ConfigPlace): Promise<string | null> {
   try {
-    return (await finder.search(cwd))?.filepath ?? null;
+    const file = named === undefined ? await findConfig(cwd, except) : resolve(cwd, named);
+    // A file that was named was chosen, so its data is used whoever wrote it. Code needs more than a name.
+    if (file !== null && (named === undefined || extname(file) !== '.json')) await refuseForeign(file);
+    return file;
   } catch (error) {
-    throw invalid((error as NodeJS.ErrnoException).path ?? cwd, (error as Error).message);
+    throw error instanceof ConfigRefused ? invalid(error.file, error.message) : error;
   }
 }
 
 async function read(file: string): Promise<unknown> {
   const kind = extname(file);
-  if (!KINDS.includes(kind)) throw invalid(file, `expected a file that ends in ${KINDS.join(', ')}`);
+  if (!CONFIG_KINDS.some((known) => known === kind)) throw invalid(file, `expected a file that ends in ${CONFIG_KINDS.join(', ')}`);
   let text: string;
   try {
-    const stats = await stat(file);
-    if (!stats.isFile()) throw new Error('is not a file');
-    if (stats.size > MAX_BYTES) throw new Error(`is larger than ${MAX_BYTES} bytes`);
-    text = (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
+    text = (await readRegularFile(file, { maxBytes: MAX_BYTES })).replace(/^\uFEFF/, '');
   } catch (error) {
-    throw invalid(file, (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not there' : (error as Error).message);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw invalid(file, !(error instanceof FileRefused) && code === 'ENOENT' ? 'is not there' : message);
   }
   if (text.trim() === '') throw invalid(file, 'is empty; {} stands for no options');
   return kind === '.json' ? readJson(file, text) : readModule(file, text);

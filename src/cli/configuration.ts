@@ -20,9 +20,17 @@ export interface Configuration {
   options: SupervisorOptions & { pluginDir: string };
 }
 
-/** Where the plugins are, or are to be. Throws `ConfigInvalidError`. */
-export async function locatePlugins(flags: ConfigurationFlags): Promise<ConfigFile & { pluginDir: string }> {
-  const found = await loadConfig({ cwd: process.cwd(), ...(flags.config === undefined ? {} : { file: flags.config }) });
+/**
+ * The plugin folder, for a command that needs nothing else: with `--plugin-dir` no configuration is read, and no code of one runs.
+ * A configuration in the folder `except` is not used unless `--config` names it. Throws `ConfigInvalidError`.
+ */
+export async function locatePlugins(flags: ConfigurationFlags, except?: string): Promise<string> {
+  return flags.pluginDir === undefined ? (await loadOptions(flags, except)).pluginDir : path.resolve(flags.pluginDir);
+}
+
+/** The options of the configuration file, and the plugin folder. Throws `ConfigInvalidError`. */
+export async function loadOptions(flags: ConfigurationFlags, except?: string): Promise<ConfigFile & { pluginDir: string }> {
+  const found = await loadConfig({ cwd: process.cwd(), file: flags.config, except });
   const { baseDir, options } = found;
   return {
     ...found,
@@ -32,7 +40,7 @@ export async function locatePlugins(flags: ConfigurationFlags): Promise<ConfigFi
 
 /** Throws `ConfigInvalidError`, and `ERR_USAGE` when the plugin folder is not there. */
 export async function readConfiguration(flags: ConfigurationFlags): Promise<Configuration> {
-  const { file, baseDir, options, pluginDir } = await locatePlugins(flags);
+  const { file, baseDir, options, pluginDir } = await loadOptions(flags);
   if (!statSync(pluginDir, { throwIfNoEntry: false })?.isDirectory()) {
     throw usageError(`there is no plugin folder ${pluginDir}`, 'make it, or name another with --plugin-dir DIR or `pluginDir` in the configuration');
   }

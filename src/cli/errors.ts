@@ -15,6 +15,7 @@ export const Exit = { done: 0, failed: 1, usage: 2, notRunning: 3, notFound: 4, 
 const EXIT_BY_CODE: Readonly<Record<string, number>> = {
   ERR_USAGE: Exit.usage,
   ERR_CONFIG_INVALID: Exit.usage,
+  ERR_CONTROL_FOREIGN: Exit.usage,
   ERR_SUPERVISOR_RUNNING: Exit.usage,
   ERR_STATE_IN_USE: Exit.usage,
   ERR_NO_SUPERVISOR: Exit.notRunning,
@@ -51,16 +52,24 @@ export function usageError(message: string, hint?: string): CliError {
   return new CliError({ code: 'ERR_USAGE', message, ...(hint === undefined ? {} : { hint }) });
 }
 
+const OUT_OF_DESCRIPTORS =
+  'no file descriptors are left: a supervisor needs 256, and 4 more for each child; raise the limit, such as with `ulimit -n 4096` or `LimitNOFILE=`';
+
 /** Every error as facts. What is no error of ours keeps its message, and its stack under `CHAMELEON_DEBUG`. */
 export function factsOf(error: unknown): ErrorFacts {
   if (error instanceof CliError) return error.facts;
   // By shape, not by class: the commands that only talk to a supervisor do not load the library.
-  if (isTyped(error)) return error.toJSON();
+  if (isTyped(error)) return error.toJSON({ stacks: true });
+  if (isOutOfDescriptors(error)) return { code: 'ERR_OUT_OF_DESCRIPTORS', message: OUT_OF_DESCRIPTORS };
   if (!(error instanceof Error)) return { code: 'ERR_INTERNAL', message: String(error) };
   return { code: 'ERR_INTERNAL', message: error.message, ...(process.env.CHAMELEON_DEBUG ? { stack: error.stack } : {}) };
 }
 
-function isTyped(error: unknown): error is { toJSON(): ErrorFacts } {
+function isOutOfDescriptors(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE');
+}
+
+function isTyped(error: unknown): error is { toJSON(options: { stacks: boolean }): ErrorFacts } {
   if (typeof error !== 'object' || error === null || !('code' in error) || !('toJSON' in error)) return false;
   return typeof error.toJSON === 'function' && typeof error.code === 'string' && error.code.startsWith('ERR_');
 }

@@ -29,6 +29,14 @@ export function milliseconds(given: string): number {
   return ms;
 }
 
+/** True for the usual one. */
+export function port(given: string): number | true {
+  if (given === '') return true;
+  const number = Number(given);
+  if (!/^[0-9]+$/.test(given) || number > 65_535) throw new InvalidArgumentError('A port is expected, from 0 to 65535; 0 takes a free one.');
+  return number;
+}
+
 export function countFrom1(given: string): number {
   const count = Number(given);
   if (!/^[0-9]+$/.test(given) || count < 1 || !Number.isSafeInteger(count)) throw new InvalidArgumentError('A whole number from 1 is expected.');

@@ -12,10 +12,11 @@ import type { LogFlags } from './commands/logs.ts';
 import type { PruneFlags } from './commands/prune.ts';
 import type { StartFlags } from './commands/start.ts';
 import type { RemoveFlags } from './commands/uninstall.ts';
+import type { ValidateFlags } from './commands/validate.ts';
 import type { ConfigurationFlags } from './configuration.ts';
 import type { ClientFlags, CommonFlags } from './context.ts';
 import { Exit, exitCodeOf, factsOf } from './errors.ts';
-import { client, countFrom1, milliseconds, toggle, value, withConfig, withExamples, withJson, withSocket } from './flags.ts';
+import { client, countFrom1, milliseconds, port, toggle, value, withConfig, withExamples, withJson, withSocket } from './flags.ts';
 import { reportError } from './render/error.ts';
 
 type Done = (exitCode: number | void) => void;
@@ -26,7 +27,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   let exitCode: number = Exit.done;
   try {
     const done: Done = (code) => (exitCode = code ?? Exit.done);
-    await program(await versionFor(argv), json, done).parseAsync(argv, { from: 'user' });
+    // commander would take the folder behind it for the port.
+    const hasNoPort = (word: string, at: number): boolean => /^--inspect(?:-brk)?$/.test(word) && !/^[0-9]+$/.test(argv[at + 1] ?? '');
+    const words = argv.map((word, at) => (argv[0] === 'dev' && hasNoPort(word, at) ? `${word}=` : word));
+    await program(await versionFor(argv), json, done).parseAsync(words, { from: 'user' });
     return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) {
@@ -76,9 +80,10 @@ function addRunning(root: Command, done: Done): void {
     'start --plugin-dir ./plugins --log-level debug',
     'start --watch',
   ]).action(async (flags: StartFlags) => done(await (await import('./commands/start.ts')).start(flags)));
-  const validate = root.command('validate').description('check the configuration and the plugins, and start nothing');
-  withExamples(withJson(withConfig(validate).addOption(dir())), ['validate', 'validate --config ./chameleon.config.json --json']).action(
-    async (flags: ConfigurationFlags & CommonFlags) => done(await (await import('./commands/validate.ts')).validate(flags)),
+  const validate = root.command('validate').description('check the configuration and the plugins as start would find them');
+  const once = toggle('--start', 'start each version once, alone, that start would start');
+  withExamples(withJson(withConfig(validate).addOption(dir()).addOption(once)), ['validate', 'validate --start --json']).action(
+    async (flags: ValidateFlags) => done(await (await import('./commands/validate.ts')).validate(flags)),
   );
 }
 
@@ -92,13 +97,19 @@ function addAsking(root: Command, done: Done): void {
     .description('call a method and print its result')
     .argument('<plugin>', 'name, or name@range for another version than the active one')
     .argument('<method>', 'method of the plugin')
-    .argument('[json-args]', 'array of arguments, or any other JSON value as the one argument; @file reads a file, - standard input')
-    .addOption(value('--timeout <ms>', "deadline; default: the method's").argParser(milliseconds));
+    .argument(
+      '[json-args]',
+      'array of arguments, or any other JSON value as the one argument; @file reads JSON or bytes from a file, - from standard input',
+    )
+    .addOption(value('--timeout <ms>', "deadline; default: the method's").argParser(milliseconds))
+    .addOption(value('--out <file>', 'write the result there: bytes and text as they are, else JSON; - is standard output'));
   client(call, [
     `call hello greet '["world"]'`,
     `call hello@^1 greet '"world"' --timeout 500`,
     'call wordcount count @arguments.json',
     `call hello greet - < arguments.json`,
+    'call thumbnail make @photo.jpg --out small.jpg',
+    `call thumbnail make '[{"$file":"photo.jpg"},100]' --out small.jpg`,
   ]).action(async (plugin: string, method: string, args: string | undefined, flags: CallFlags) =>
     done(await (await import('./commands/call.ts')).call(plugin, method, args, flags)),
   );
@@ -157,25 +168,30 @@ function addAuthoring(root: Command, done: Done): void {
   const init = root
     .command('init')
     .description('make a new plugin, with a test that runs it')
-    .argument('<dir>', 'folder that is new or empty; the plugin is named for it')
+    .argument('<dir>', 'folder that is new or empty')
+    .option('--name <name>', 'name of the plugin, such as @acme/hello; default: that of the folder, with its scope')
     .option('--ts', 'in TypeScript (default)')
     .option('--js', 'in JavaScript');
-  withExamples(withJson(init), ['init hello', 'init ./plugins/hello --js']).action(async (dir: string, flags: InitFlags) =>
-    done(await (await import('./commands/init.ts')).init(dir, flags)),
+  withExamples(withJson(init), ['init hello', 'init @acme/hello', 'init ./here --name @acme/hello --js']).action(
+    async (dir: string, flags: InitFlags) => done(await (await import('./commands/init.ts')).init(dir, flags)),
   );
   const dev = root
     .command('dev')
     .description('run a plugin in the foreground, and replace it whenever a file is saved; Ctrl-C stops it')
     .argument('<dir>', "the plugin's project");
-  withExamples(withJson(withSocket(withConfig(dev)).addOption(level())), ['dev .', 'dev ./hello --log-level debug']).action(
+  dev
+    .addOption(value('--inspect [port]', 'open the debugger of each child, without time limits; default port: 9229').argParser(port).preset(''))
+    .addOption(value('--inspect-brk [port]', 'the same, and the first child waits for a debugger').argParser(port).preset(''));
+  withExamples(withJson(withSocket(withConfig(dev)).addOption(level())), ['dev .', 'dev ./hello --log-level debug', 'dev . --inspect']).action(
     async (dir: string, flags: DevFlags) => done(await (await import('./commands/dev.ts')).dev(dir, flags)),
   );
   const build = root
     .command('build')
-    .description('bundle a plugin, run it once, and pack it with the types of its clients')
+    .description('bundle a plugin, import it once, and pack it with the types of its clients')
     .argument('<dir>', "the plugin's project")
     .addOption(value('-o, --output <file>', 'the archive; default: <name>-<version>.tgz'))
-    .addOption(value('--external <package...>', 'leave a package outside of the bundle, besides those with native parts'));
+    .addOption(value('--external <package...>', 'install a package with the plugin instead of bundling it; native ones always are'))
+    .option('--no-run', 'take the methods from package.json, and do not import the plugin');
   withExamples(withJson(withConfig(build)), ['build .', 'build ./hello -o hello.tgz', 'build . --external pdfkit']).action(
     async (dir: string, flags: BuildFlags) => done(await (await import('./commands/build.ts')).build(dir, flags)),
   );

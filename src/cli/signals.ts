@@ -1,7 +1,8 @@
 /**
  * The signals of a supervisor in the foreground. The first SIGTERM or SIGINT asks it to stop, the second one makes it; SIGHUP re-reads.
  */
-import { constants } from 'node:os';
+import { endProcess } from './end-process.ts';
+import { performance } from '../util/timers.ts';
 
 /** npm and others pass on a Ctrl-C that the terminal has sent to the whole group already: that is one wish, not two. */
 const ECHO_MS = 250;
@@ -33,9 +34,9 @@ export function watchSignals(handlers: SignalHandlers): Signals {
       askedAt = performance.now();
       return ask(signal);
     }
-    const exit = (): never => process.exit(128 + constants.signals[signal]);
+    const exit = (): void => void endProcess(signal);
     // A third one does not wait either.
-    if (seen > 2) exit();
+    if (seen > 2) return exit();
     void handlers.stopNow(signal).then(exit, exit);
   };
   const onHangup = (): void => {

@@ -3,6 +3,8 @@
  */
 import { once } from 'node:events';
 import { styleText } from 'node:util';
+import { printable, printableJson, printableLine } from '../util/printable.ts';
+import { openTerminal } from '../util/terminal-stream.ts';
 
 /** One style, not a list of them: with a list, Node 20 colours streams that are no terminal. */
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan' | 'reset';
@@ -12,12 +14,26 @@ export function paint(style: Style, text: string, stream: NodeJS.WriteStream = p
   return styleText(style, text, { stream });
 }
 
-const COLOURS = /\u001b\[[0-9;:?]*[A-Za-z]/g;
-const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+const COLOURS = /\u001b\[[0-9;:]*m/g;
 
-/** Text that a plugin chose, made safe for a terminal: no escape sequences, no control characters but newline and tab. */
+/** Text from outside, made safe for a terminal: colours are left out, all else that a terminal obeys is spelled out. Newlines stay. */
 export function plain(text: string): string {
-  return text.replace(COLOURS, '').replace(CONTROLS, '\u{fffd}');
+  return printable(text.replace(COLOURS, ''));
+}
+
+/** The same where one line is expected: newlines are spelled out too. */
+export function plainLine(text: string): string {
+  return printableLine(text.replace(COLOURS, ''));
+}
+
+/** The same for a text of several lines below a first one: no line of it can be taken for one of ours. */
+export function indented(text: string): string {
+  return plain(text).replaceAll('\n', '\n  ');
+}
+
+/** JSON in which only printable characters stand: the same value for a program, and safe for a person. */
+export function jsonLine(value: unknown, indent?: number): string {
+  return printableJson(JSON.stringify(value, null, indent) ?? 'null');
 }
 
 /** Waits for a slow reader, so that what is written stays bounded. */
@@ -27,7 +43,12 @@ export async function print(text: string): Promise<void> {
 
 /** Indented for people, one line for programs. */
 export function printJson(value: unknown): Promise<void> {
-  return print(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined) ?? 'null');
+  return print(jsonLine(value, process.stdout.isTTY ? 2 : undefined));
+}
+
+/** A line of a supervisor that runs: it waits for nobody who reads it, and nothing depends on it. */
+export function announce(text: string): void {
+  (openTerminal(1) ?? process.stdout).write(`${text}\n`);
 }
 
 export function narrate(text: string): void {
@@ -43,7 +64,10 @@ export function onReaderGone(lives: boolean): void {
     stream.removeAllListeners('error');
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (lives) return;
-      if (error.code !== 'EPIPE') throw error;
+      if (error.code !== 'EPIPE') {
+        process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
+        process.exit(1);
+      }
       if (stream === process.stdout) process.exit();
     });
   }

@@ -3,6 +3,7 @@
  * supervisors never install anything.
  */
 import { ConfigInvalidError } from '../errors.ts';
+import { checkInstallOptions, checkPruneOptions, checkUninstallOptions, checkVerifyOptions } from '../options-calls.ts';
 import type {
   InstalledVersion,
   InstallOptions,
@@ -20,24 +21,27 @@ import type {
  */
 export async function installPlugin(source: string, options: InstallOptions & { pluginDir: string | null | undefined }): Promise<InstallResult> {
   const { pluginDir, ...rest } = options;
+  checkInstallOptions(rest);
   if (typeof source !== 'string' || source === '') throw invalid('source', 'expected a folder, a .tgz, or NAME@VERSION');
   if (typeof pluginDir !== 'string' || pluginDir === '') throw invalid('pluginDir', 'is not set; installing needs a folder to install into');
   return (await import('./install.ts')).install(source, pluginDir, rest);
 }
 
-/** Removes one version. Throws `PluginNotFoundError`, `VersionNotFoundError`, `VersionInUseError`. */
+/** Removes one version. Throws `PluginNotFoundError`, `VersionNotFoundError`, `VersionInUseError`, `ConfigInvalidError`. */
 export async function uninstallPlugin(name: string, version: string, options: UninstallOptions): Promise<InstalledVersion> {
+  checkUninstallOptions(options);
   return (await import('./remove.ts')).uninstall(name, version, options);
 }
 
-/** Removes old versions. One that is in use, or that the configuration asks for, stays. */
+/** Removes old versions. One that is in use, or that the configuration asks for, stays. Throws `ConfigInvalidError`. */
 export async function prunePlugins(options: PruneOptions): Promise<PruneResult> {
-  if (!Number.isSafeInteger(options.keep) || options.keep < 1) throw invalid('keep', 'expected a whole number from 1');
+  checkPruneOptions(options);
   return (await import('./remove.ts')).prune(options);
 }
 
-/** Compares every file of what was installed with what it was then, whether it seems touched or not. */
+/** Compares every file of what was installed with what it was then, whether it seems touched or not. Throws `ConfigInvalidError`. */
 export async function verifyPlugins(options: VerifyOptions): Promise<VerifyResult[]> {
+  checkVerifyOptions(options);
   return (await import('./remove.ts')).verifyAll(options);
 }
 

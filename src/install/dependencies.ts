@@ -1,16 +1,24 @@
 /**
  * The dependencies of one version, into its own `node_modules`: by `npm ci` from the lockfile that it brought along, without scripts but
  * for the packages that were named. What an archive has brought whole is left as it is.
+ *
+ * 1. npm sees neither the plugin's package.json nor its lockfile, but a project of our own that was made of them, in a folder of its own.
  */
-import { lstat, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseJson } from '../catalog/json-text.ts';
 import { shown } from '../util/naming.ts';
 import { Refused } from './entry-path.ts';
-import { checkLockfile, checkManifest, declaredDependencies, isPackageName } from './lockfile.ts';
+import { isPackageName, record } from './locked-entry.ts';
+import { checkManifest, declaredDependencies, type Plan, planDependencies } from './lockfile.ts';
+import { comparePackages, isFile, mergeModules, packagesIn, removeCommands } from './modules.ts';
+import { npmProject } from './npm-project.ts';
 import { npm, type NpmRun } from './npm.ts';
+import { runScripts } from './scripts.ts';
 
 export interface DependencyOptions extends NpmRun {
+  /** A folder that is not there yet, for npm to work in: on the same file system as `cwd`. */
+  workshop: string;
   /** Packages whose install scripts are run. */
   allowScripts: readonly string[];
 }
@@ -18,59 +26,55 @@ export interface DependencyOptions extends NpmRun {
 /** npm's own order. */
 const LOCKFILES = ['npm-shrinkwrap.json', 'package-lock.json'];
 const MAX_LOCKFILE_BYTES = 64 * 2 ** 20;
-const CI = ['ci', '--omit=dev', '--prefer-offline', '--install-strategy=hoisted', '--package-lock=true', '--dry-run=false'];
+// The registry is asked what it has: a version that a cached answer lacks would be missing, an optional one without a word.
+const CI = ['ci', '--omit=dev', '--prefer-online', '--install-strategy=hoisted', '--package-lock=true', '--dry-run=false', '--bin-links=false'];
 /** Newer npms keep to it as well; older ones do not know it, and say nothing. */
 const NO_DETOURS = ['--allow-git=none', '--allow-file=none', '--allow-directory=none', '--allow-remote=none'];
 
-/** Resolves with whether npm was needed. Throws `Refused` for what npm must not be asked for, and `NpmError`. */
-export async function installDependencies(options: DependencyOptions): Promise<boolean> {
+/** Resolves with the names in `allowScripts` of which no script ran. Throws `Refused` for what npm must not be asked for, and `NpmError`. */
+export async function installDependencies(options: DependencyOptions): Promise<string[]> {
   const { cwd: dir, allowScripts } = options;
   for (const name of allowScripts)
     if (!isPackageName(name)) throw new Refused(`cannot run the scripts of ${shown(name)}, which is no package's name`);
-  const manifest = (await readJson(join(dir, 'package.json'))) as Record<string, unknown>;
-  const { required, optional } = declaredDependencies(manifest);
-  const hasBundle = required.length > 0 && (await areAllThere(dir, required));
-  if (!hasBundle) {
-    const lockfile = await findLockfile(dir);
-    if (lockfile === null) {
-      if (required.length + optional.length === 0) return false;
-      const names = [...required, ...optional].slice(0, 5).join(', ');
-      throw new Refused(
-        `depends on ${names} and has neither a lockfile nor them; ship npm-shrinkwrap.json (npm shrinkwrap), list them in bundleDependencies, or bundle the plugin (chameleon-supervisor build)`,
-      );
-    }
-    checkManifest(manifest);
-    const locked = checkLockfile(manifest, await readJson(lockfile));
-    if (locked.length + required.length + optional.length === 0) return false;
-    // Scripts may need each other's commands; without scripts nobody does.
-    await npm([...CI, ...NO_DETOURS, `--bin-links=${allowScripts.length > 0}`], options);
-  }
-  if (allowScripts.length > 0) {
-    const present = await existing(dir, allowScripts);
-    if (present.length > 0) await rebuild(present, options);
+  const plan = await planFor(dir);
+  if (plan !== null) {
+    await fetchPackages(plan, options);
+    await comparePackages(dir, plan);
   }
   await removeCommands(join(dir, 'node_modules'));
-  return true;
+  return runScripts(options, allowScripts, plan);
 }
 
-/** Newer npms ask a configuration of the project which scripts may run, and take no flag for it. The package itself may bring none. */
-async function rebuild(names: readonly string[], options: DependencyOptions): Promise<void> {
-  const config = join(options.cwd, '.npmrc');
-  await writeFile(config, `allow-scripts=${names.join(',')}\n`, { flag: 'wx' });
-  try {
-    await npm(['rebuild', ...names], { ...options, scripts: true });
-  } finally {
-    await rm(config);
+/** Null when nothing is to be installed: there are no dependencies, or the archive has brought them. */
+async function planFor(dir: string): Promise<Plan | null> {
+  const manifest = record(await readJson(join(dir, 'package.json')));
+  const { required, optional } = declaredDependencies(manifest);
+  const along = new Set(await packagesIn(dir));
+  if (required.length > 0 && required.every((name) => along.has(`node_modules/${name}`))) return null;
+  const lockfile = await findLockfile(dir);
+  if (lockfile === null) {
+    if (required.length + optional.length === 0) return null;
+    const names = [...required, ...optional].slice(0, 5).join(', ');
+    throw new Refused(
+      `depends on ${names} and has neither a lockfile nor them; ship npm-shrinkwrap.json (npm shrinkwrap), list them in bundleDependencies, or bundle the plugin (chameleon-supervisor build)`,
+    );
   }
+  checkManifest(manifest);
+  const plan = planDependencies(manifest, await readJson(lockfile), (place) => along.has(place));
+  return plan.packages.size === 0 ? null : plan;
 }
 
-async function areAllThere(dir: string, names: readonly string[]): Promise<boolean> {
-  return (await existing(dir, names)).length === names.length;
-}
-
-async function existing(dir: string, names: readonly string[]): Promise<string[]> {
-  const found = await Promise.all(names.map((name) => isFile(join(dir, 'node_modules', name, 'package.json'))));
-  return names.filter((_, at) => found[at]);
+async function fetchPackages(plan: Plan, options: DependencyOptions): Promise<void> {
+  const { cwd: dir, workshop } = options;
+  await mkdir(workshop);
+  const project = npmProject(plan);
+  if (project !== null) {
+    await writeFile(join(workshop, 'package.json'), JSON.stringify(project.manifest));
+    await writeFile(join(workshop, 'package-lock.json'), JSON.stringify(project.lockfile));
+    await npm([...CI, ...NO_DETOURS], { ...options, cwd: workshop });
+  }
+  const own = [...plan.packages].filter(([place, { origin }]) => origin === 'plugin' && !place.includes('/node_modules/'));
+  await mergeModules(dir, join(workshop, 'node_modules'), own.map(([place]) => place), join(workshop, 'brought')); // prettier-ignore
 }
 
 async function findLockfile(dir: string): Promise<string | null> {
@@ -88,20 +92,3 @@ async function readJson(file: string): Promise<unknown> {
     throw error;
   }
 }
-
-/** Links, the only ones that npm makes here: a version holds none, so that its files are its own. */
-async function removeCommands(modules: string): Promise<void> {
-  for (const entry of await readdir(modules, { withFileTypes: true }).catch(() => [])) {
-    const path = join(modules, entry.name);
-    if (entry.name === '.bin') await rm(path, { recursive: true, force: true });
-    else if (entry.isDirectory() && entry.name.startsWith('@')) {
-      for (const scoped of await readdir(path)) await removeCommands(join(path, scoped, 'node_modules'));
-    } else if (entry.isDirectory()) await removeCommands(join(path, 'node_modules'));
-  }
-}
-
-const isFile = (path: string): Promise<boolean> =>
-  lstat(path).then(
-    (stats) => stats.isFile(),
-    () => false,
-  );

@@ -13,8 +13,12 @@ const MAX_PATH_BYTES = 1_024;
 const MAX_NAME_BYTES = 255;
 const MAX_DEPTH = 64;
 
-/** Ours, and what npm or Node would obey: a project's configuration of npm names the git to run, and hooks are programs. */
+/** Ours, and programs' own: a project's configuration of npm names the git to run, and hooks are run. */
 const RESERVED = [/^\.chameleon$/, /^\.npmrc$/, /^node_modules\/\.hooks$/];
+/** A repository's configuration names programs, which git, hg or svn run for whoever stands in the folder. `git~1` is a short name on Windows. */
+const REPOSITORY = /(?:^|\/)(?:\.git|git~\d+|\.hg|\.svn|\.bzr)(?:[:/]|$)/;
+/** Characters that some file systems leave out when they compare names. */
+const IGNORED = /[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu;
 
 interface Known {
   spelling: string;
@@ -38,6 +42,7 @@ export class EntryPaths {
   #claim(path: string, kind: 'file' | 'folder'): void {
     const folded = fold(path);
     if (RESERVED.some((reserved) => reserved.test(folded))) throw new Refused(`holds ${shown(path)}, which no package may bring along`);
+    refuseRepository(path);
     const known = this.#known.get(folded);
     if (known === undefined) this.#known.set(folded, { spelling: path, kind });
     else if (known.spelling !== path) throw new Refused(`holds ${shown(known.spelling)} and ${shown(path)}, which are one name on some disks`);
@@ -66,7 +71,13 @@ function namesOf(given: string, kind: 'file' | 'folder'): string[] {
   return names;
 }
 
-/** Equal for names that some file system takes for one: compatibility forms, case, and what case does to ß and ﬁ. */
+/** Throws `Refused` for a path that is in a repository, on this disk or on another one. */
+export function refuseRepository(path: string): void {
+  if (REPOSITORY.test(fold(path))) throw new Refused(`holds ${shown(path)}, which no package may bring along`);
+}
+
+/** Equal for names that some file system takes for one: compatibility forms, case, what case does to ß and ﬁ, and dots at the end. */
 function fold(path: string): string {
-  return path.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
+  const folded = path.normalize('NFKC').replaceAll(IGNORED, '').toUpperCase().toLowerCase().normalize('NFKC');
+  return folded.replaceAll(/(?<=[^/. ])[. ]+(?=\/|$)/g, '');
 }

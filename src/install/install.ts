@@ -8,14 +8,16 @@
  */
 import { lstat, mkdir, rename } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { describeFsError, readRelease, type Release } from '../catalog/release.ts';
+import { checkBuilt, describeFsError, readRelease, type Release } from '../catalog/release.ts';
 import { ConfigInvalidError, InstallFailedError, type InstallPhase, IntegrityError, isChameleonError, ManifestInvalidError } from '../errors.ts';
 import { shown } from '../util/naming.ts';
+import { findOtherWriter } from '../util/other-writers.ts';
 import type { InstallOptions, InstallResult } from './types.ts';
 import { installDependencies } from './dependencies.ts';
-import { Refused } from './entry-path.ts';
+import { Refused, refuseRepository } from './entry-path.ts';
 import { realPluginDir } from './installed.ts';
 import { type IntegrityRecord, readRecord, takeRecord, verify, writeRecord } from './integrity.ts';
+import { mayBePlugin } from './kind.ts';
 import { NpmError } from './npm.ts';
 import { place, takeAway } from './place.ts';
 import { archiveOf, resolveSource, type Source, takeLockfile } from './source.ts';
@@ -47,7 +49,8 @@ export async function install(given: string, pluginDir: string, options: Install
     await sweepStale(root);
     const staging = await openStaging(root, 'staging');
     try {
-      return await installFrom({ given, source, pluginDir: root, staging, options, enter });
+      const result = await installFrom({ given, source, pluginDir: root, staging, options, enter });
+      return { ...result, warnings: [...(await exposureOf(pluginDir, result.dir)), ...result.warnings] };
     } finally {
       await staging.discard(); // Keeps 3.
     }
@@ -58,7 +61,7 @@ export async function install(given: string, pluginDir: string, options: Install
 
 async function installFrom(work: Work): Promise<InstallResult> {
   const { source, pluginDir, staging, options, enter } = work;
-  const run = { marker: staging.marker, signal: options.signal };
+  const run = { marker: staging.marker, spareCache: join(staging.dir, 'npm-cache'), signal: options.signal };
   enter('reading', source.kind === 'registry' ? `fetching ${source.name}@${source.version}` : source.path);
   const archive = await archiveOf(source, join(staging.dir, 'packed'), run);
 
@@ -69,11 +72,12 @@ async function installFrom(work: Work): Promise<InstallResult> {
   await takeLockfile(source, unpacked);
 
   enter('checking', 'package.json');
-  const { name, version } = await readUnpacked(unpacked, work);
+  const release = await readUnpacked(unpacked, work);
+  const { name, version } = release;
   const target = join(pluginDir, name, version);
   if (await isThere(target)) {
     const whole = await wholeAs(await takeRecord(unpacked, { name, version }, await readTree(unpacked)), target, work);
-    if (whole !== null) return resultOf(whole, target, 'already-there');
+    if (whole !== null) return resultOf(whole, target, 'already-there', []);
   }
 
   // Installed where it stays, below the staging folder: some packages write down where they lie.
@@ -82,20 +86,31 @@ async function installFrom(work: Work): Promise<InstallResult> {
   await mkdir(dirname(dir), { recursive: true });
   await rename(unpacked, dir);
   enter('dependencies', `${name}@${version}`);
-  await installDependencies({ cwd: dir, allowScripts: options.allowScripts ?? [], ...run });
+  const workshop = join(staging.dir, 'workshop');
+  const unrun = await installDependencies({ cwd: dir, workshop, allowScripts: options.allowScripts ?? [], ...run });
 
   enter('hashing', `${name}@${version}`);
   const files = await readTree(dir);
+  for (const { path } of files.files) refuseRepository(path);
   const record = await takeRecord(dir, { name, version }, files);
   await writeRecord(dir, record, files);
 
   enter('placing', target);
-  return settle(record, tree, target, work);
+  const warnings = unrun.map((each) => `no script of ${shown(each)} ran: no package that npm fetched is called so by the registry`);
+  if (!(await mayBePlugin(dir, files, release.manifest))) {
+    warnings.push(`${name}@${version} is no plugin as far as can be seen without running it: neither its code nor its package.json names methods`);
+  }
+  return settle(record, tree, target, warnings, work);
 }
 
 /** Throws `ManifestInvalidError`, whose file is named as the user knows it. */
 async function readUnpacked(dir: string, { given, source }: Work): Promise<Release> {
-  const release = await readRelease(dir).catch((error: unknown) => {
+  const read = async (): Promise<Release> => {
+    const release = await readRelease(dir);
+    checkBuilt(release);
+    return release;
+  };
+  const release = await read().catch((error: unknown) => {
     if (!(error instanceof ManifestInvalidError)) throw error;
     throw new ManifestInvalidError(`${given}: package.json`, error.issues);
   });
@@ -106,13 +121,13 @@ async function readUnpacked(dir: string, { given, source }: Work): Promise<Relea
 }
 
 /** Into its place, unless the same version came there first; one that is no longer what it was makes room. */
-async function settle(record: IntegrityRecord, tree: string, target: string, work: Work): Promise<InstallResult> {
+async function settle(record: IntegrityRecord, tree: string, target: string, warnings: string[], work: Work): Promise<InstallResult> {
   const { plugin, version } = record;
   let outcome: InstallResult['outcome'] = 'installed';
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    if (await place(tree, work.pluginDir, plugin, version)) return resultOf(record, target, outcome);
+    if (await place(tree, work.pluginDir, plugin, version)) return resultOf(record, target, outcome, warnings);
     const whole = await wholeAs(record, target, work); // Keeps 2.
-    if (whole !== null) return resultOf(whole, target, 'already-there');
+    if (whole !== null) return resultOf(whole, target, 'already-there', []);
     await takeAway(work.pluginDir, plugin, version);
     outcome = 'repaired';
   }
@@ -147,8 +162,14 @@ function ownContent({ files }: IntegrityRecord): string {
   return JSON.stringify(files.filter(({ path }) => !path.startsWith('node_modules/')).map(({ path, sha256, mode }) => [path, sha256, mode]));
 }
 
-function resultOf({ plugin, version, files }: IntegrityRecord, dir: string, outcome: InstallResult['outcome']): InstallResult {
-  return { plugin, version, dir, files: files.length, bytes: files.reduce((total, { bytes }) => total + bytes, 0), outcome };
+function resultOf({ plugin, version, files }: IntegrityRecord, dir: string, outcome: InstallResult['outcome'], warnings: string[]): InstallResult {
+  return { plugin, version, dir, files: files.length, bytes: files.reduce((total, { bytes }) => total + bytes, 0), outcome, warnings };
+}
+
+/** Only a warning: the supervisor that will run the plugin may be another user's, and knows its own `strictModes`. */
+async function exposureOf(pluginDir: string, dir: string): Promise<string[]> {
+  const reason = (await findOtherWriter(pluginDir)) ?? (await findOtherWriter(dir));
+  return reason === null ? [] : [`other users could change the plugins in ${shown(pluginDir)}, and strictModes refuses them: ${reason}`];
 }
 
 /** The folder itself is made where its parent is there: a mistyped path makes no tree of folders. */

@@ -6,10 +6,12 @@
  *    A file that was touched just before is read again: a second change in the same tick of the clock would not show.
  * 2. A version without a record was not installed, but put there: nothing is said about it.
  */
-import { lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type IntegrityChange, IntegrityError } from '../errors.ts';
 import { shown } from '../util/naming.ts';
+import { readRegularFile } from '../util/read-file.ts';
+import { isCache, isDiagnostic } from './byproducts.ts';
 import { Refused } from './entry-path.ts';
 import { inParallel } from './parallel.ts';
 import { type Found, hashFile, readTree, syncFolders, type Tree } from './tree.ts';
@@ -38,14 +40,19 @@ interface Seen {
 const RECORD_FOLDER = '.chameleon';
 const RECORD = `${RECORD_FOLDER}/integrity.json`;
 const SEEN = `${RECORD_FOLDER}/verified.json`;
-const OURS = new RegExp(`^${RECORD_FOLDER.replace('.', '\\.')}/(?:integrity\\.json|verified\\.json(?:\\.\\d+)?)$`);
+/** Node is told to write there about crashes and measurements: see `launchPlan`. */
+const DIAGNOSTICS_FOLDER = `${RECORD_FOLDER}/diagnostics`;
+const OURS = new RegExp(`^${RECORD_FOLDER.replace('.', '\\.')}/(?:integrity\\.json|verified\\.json(?:\\.\\d+)?|diagnostics/.*)$`);
+/** A version may have 100,000 files, each with a path. */
+const MAX_RECORD_BYTES = 64 * 2 ** 20;
 const TICK_MS = 100;
 const WIDTH = 16;
 
 /** Hashes every file of `tree`, which is on the disk when this resolves. Throws `Refused` for what is no file. */
 export async function takeRecord(dir: string, { name, version }: { name: string; version: string }, tree: Tree): Promise<IntegrityRecord> {
   const files: FileRecord[] = [];
-  await inParallel(tree.files, WIDTH, async ({ path, bytes, mode }) => {
+  const lasting = tree.files.filter(({ path }) => !isCache(path));
+  await inParallel(lasting, WIDTH, async ({ path, bytes, mode }) => {
     if (bytes === null) throw new Refused(`holds ${shown(path)}, which is neither a file nor a folder`);
     files.push({ path, sha256: await hashFile(join(dir, path), { sync: true }), bytes, mode });
   });
@@ -55,10 +62,10 @@ export async function takeRecord(dir: string, { name, version }: { name: string;
 
 /** Writes the record of a folder that has none yet; all of the folder is on the disk when this resolves. */
 export async function writeRecord(dir: string, record: IntegrityRecord, tree: Tree): Promise<void> {
-  await mkdir(join(dir, RECORD_FOLDER));
+  await mkdir(join(dir, DIAGNOSTICS_FOLDER), { recursive: true });
   await writeFile(join(dir, RECORD), `${JSON.stringify(record)}\n`, { flush: true });
   await writeSeen(dir, tree);
-  await syncFolders(dir, [...tree.folders, RECORD_FOLDER]);
+  await syncFolders(dir, [...tree.folders, RECORD_FOLDER, DIAGNOSTICS_FOLDER]);
 }
 
 /** Null for a version that was not installed. Throws `IntegrityError` for a record that cannot be read. */
@@ -87,12 +94,14 @@ export async function verify(dir: string, { all = false } = {}): Promise<number 
   for (const found of tree.files) {
     const known = left.get(found.path);
     left.delete(found.path);
+    if (isCache(found.path)) continue;
     if (known === undefined) {
-      if (!OURS.test(found.path) || found.bytes === null) changes.push({ path: found.path, problem: 'added' });
+      const isOurs = OURS.test(found.path) && found.bytes !== null;
+      if (!isOurs && !(await isDiagnostic(dir, found))) changes.push({ path: found.path, problem: 'added' });
     } else if (found.bytes !== known.bytes || found.mode !== known.mode) changes.push({ path: found.path, problem: 'changed' });
     else if (seen.get(found.path) !== found.fingerprint) toHash.push([found, known]);
   }
-  for (const path of left.keys()) changes.push({ path, problem: 'missing' });
+  for (const path of left.keys()) if (!isCache(path)) changes.push({ path, problem: 'missing' });
   await inParallel(toHash, WIDTH, async ([{ path }, known]) => {
     if ((await hashFile(join(dir, path)).catch(unreadable)) !== known.sha256) changes.push({ path, problem: 'changed' });
   });
@@ -133,8 +142,7 @@ async function writeSeen(dir: string, { files, readAtMs }: Tree): Promise<void> 
 /** Null when it is not there; undefined when it is not what it should be. */
 async function readJson(file: string): Promise<unknown> {
   try {
-    if (!(await lstat(file)).isFile()) return undefined;
-    return JSON.parse(await readFile(file, 'utf8')) ?? undefined;
+    return JSON.parse(await readRegularFile(file, { maxBytes: MAX_RECORD_BYTES, follow: false })) ?? undefined;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     return code === 'ENOENT' || code === 'ENOTDIR' ? null : undefined;

@@ -6,8 +6,8 @@
  */
 import { lstat, rename, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { syncFolder } from '../util/sync-folder.ts';
 import { openStaging } from './staging.ts';
-import { syncFolder } from './tree.ts';
 
 const MAX_ATTEMPTS = 20;
 

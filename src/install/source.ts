@@ -4,7 +4,7 @@
  */
 import { copyFile, lstat, mkdir, readdir, stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
-import { describeFsError, readRelease } from '../catalog/release.ts';
+import { checkBuilt, describeFsError, readRelease } from '../catalog/release.ts';
 import { isPluginName, isVersion, shown } from '../util/naming.ts';
 import { Refused } from './entry-path.ts';
 import { npm, type NpmRun } from './npm.ts';
@@ -35,7 +35,7 @@ function missing(given: string, hasVersion: boolean, error: unknown): string {
 /** The archive, fetched or packed into `dir` where it is not there already. Throws `ManifestInvalidError` for a folder that is no plugin. */
 export async function archiveOf(source: Source, dir: string, run: Omit<NpmRun, 'cwd'>): Promise<string> {
   if (source.kind === 'archive') return source.path;
-  if (source.kind === 'folder') await readRelease(source.path);
+  if (source.kind === 'folder') checkBuilt(await readRelease(source.path));
   await mkdir(dir);
   const what = source.kind === 'folder' ? source.path : `${source.name}@${source.version}`;
   await npm(['pack', what, `--pack-destination=${dir}`, '--dry-run=false'], { ...run, cwd: dir });

@@ -9,6 +9,7 @@ import { mkdir, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { newMarker, ownerLives, sweepOrphans } from '../process/orphans.ts';
+import { dateNow } from '../util/timers.ts';
 
 const NAME = /^\.(?:staging|trash)-([0-9a-f]{12})-([0-9]+-[0-9]+-[0-9a-f-]{36})$/;
 /** What was made on a machine that we cannot look into is stale when nothing was done there for so long. */
@@ -46,7 +47,7 @@ export async function sweepStale(pluginDir: string): Promise<void> {
 async function isInUse(dir: string, isHere: boolean, marker: string): Promise<boolean> {
   if (isHere) return ownerLives(marker);
   const stats = await stat(dir).catch(() => null);
-  return stats === null || Date.now() - stats.mtimeMs < FOREIGN_STALE_MS;
+  return stats === null || dateNow() - stats.mtimeMs < FOREIGN_STALE_MS;
 }
 
 /** A process that was just killed may yet add a file to what is being removed. */

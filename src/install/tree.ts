@@ -6,7 +6,9 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ignoreMissing } from '../util/missing.ts';
+import { syncFolder } from '../util/sync-folder.ts';
 import { inParallel } from './parallel.ts';
+import { dateNow } from '../util/timers.ts';
 
 export interface Found {
   /** Relative, with slashes. */
@@ -35,7 +37,7 @@ const MODE_BITS = 0o7111n;
 
 /** Sorted by path. */
 export async function readTree(dir: string): Promise<Tree> {
-  const tree: Tree = { files: [], folders: [], readAtMs: Date.now() };
+  const tree: Tree = { files: [], folders: [], readAtMs: dateNow() };
   let level = [''];
   while (level.length > 0) {
     const below: string[] = [];
@@ -95,13 +97,4 @@ async function digest(file: FileHandle): Promise<string> {
 /** Makes the names in these folders last. */
 export async function syncFolders(dir: string, folders: readonly string[]): Promise<void> {
   await inParallel(folders, WIDTH, (folder) => syncFolder(join(dir, folder)));
-}
-
-export async function syncFolder(dir: string): Promise<void> {
-  const handle = await open(dir, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -10,7 +10,10 @@ export interface InstallProgress {
 }
 
 export interface InstallOptions {
-  /** Packages whose own install scripts are run, such as `['sharp']`. Default none: no code of a package runs while it is installed. */
+  /**
+   * Packages whose own install scripts are run, by the registry's names, such as `['sharp']`: of an alias, that of the package that it
+   * stands for. What came along in an archive never runs. Default none: no code of a package runs while it is installed.
+   */
   allowScripts?: readonly string[];
   /** Gives it up: nothing is left of it, and the promise rejects with `ERR_INSTALL_FAILED`. */
   signal?: AbortSignal;
@@ -28,6 +31,8 @@ export interface InstallResult {
   bytes: number;
   /** `already-there`: the same content was installed before. `repaired`: what was there was no longer what had been installed. */
   outcome: 'installed' | 'already-there' | 'repaired';
+  /** What may surprise at the start, one sentence each. For a version that was there already only: other users could change its folder. */
+  warnings: string[];
 }
 
 export interface UninstallOptions {

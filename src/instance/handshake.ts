@@ -1,5 +1,6 @@
 /** The first exchange with a child: what is asked, and what of the answer is believed. */
 import type { Release } from '../catalog/release.ts';
+import { FRAME, type RemoteError } from '../error-base.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
 import { LANE } from '../protocol/lane.ts';
 import {
@@ -12,6 +13,7 @@ import {
   type InitializeResult,
 } from '../protocol/messages.ts';
 import type { MethodInfo } from '../types.ts';
+import { cut } from '../util/cut.ts';
 import { shown } from '../util/naming.ts';
 import type { StartFault } from './ending.ts';
 
@@ -63,21 +65,38 @@ export function readGreeting(answer: unknown, release: Release): Greeting {
   return { kind: 'accepted', runtime: typeof runtime === 'string' ? runtime.slice(0, 100) : 'unknown', methods: known, takesAttachments };
 }
 
-const PHASES = ['handshake', 'import', 'init', 'health'] as const;
+export const PHASES = ['handshake', 'import', 'init', 'health'] as const;
 
 const MAX_MESSAGE = 16_384;
+const MAX_NAME = 200;
 
 /**
  * Why the plugin did not become ready, in its own words where it has any. Null when the channel closed before it said so: then the
  * exit tells the story better.
  */
 export function readRefusal(error: { message: string; data?: unknown }, isOpen: boolean): StartFault | null {
-  const { phase, stack } = (error.data ?? {}) as { phase?: unknown; stack?: unknown };
-  const known = PHASES.find((name) => name === phase);
-  const said = (typeof stack === 'string' && known !== undefined ? stack : error.message).slice(0, MAX_MESSAGE);
-  if (known !== undefined) return { kind: known === 'handshake' ? 'handshake' : 'failed', phase: known, message: said };
+  const { phase, name, stack, code } = (error.data ?? {}) as Partial<Record<string, unknown>>;
+  const known = PHASES.find((each) => each === phase);
+  const said = cut(error.message, MAX_MESSAGE);
+  if (known !== undefined) {
+    const kind = known === 'handshake' ? 'handshake' : 'failed';
+    if (typeof stack !== 'string') return { kind, phase: known, message: said };
+    const thrown: RemoteError = { name: typeof name === 'string' ? cut(name, MAX_NAME) : 'Error', message: said, stack: cut(stack, MAX_MESSAGE) };
+    if (typeof code === 'string') thrown.code = cut(code, MAX_NAME);
+    return { kind, phase: known, message: summaryOf(thrown.stack!), thrown };
+  }
   const message = `the supervisor sent $/initialize, the plugin refused it: ${said}`;
   return isOpen ? { kind: 'handshake', phase: 'handshake', message } : null;
+}
+
+/** All of a stack but its frames, and the place of the first one. */
+function summaryOf(stack: string): string {
+  const lines = stack.split('\n');
+  const first = lines.findIndex((line) => FRAME.test(line));
+  if (first === -1) return stack;
+  const place = /\(?([^\s()]+:\d+:\d+)\)?$/.exec(lines[first]!)?.[1];
+  const said = lines.slice(0, first).join('\n').trimEnd();
+  return place === undefined ? said : `${said}, at ${place}`;
 }
 
 /** What the code declares goes before what package.json does. */

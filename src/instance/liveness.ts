@@ -1,19 +1,20 @@
 /**
- * Whether a child still turns its event loop: a ping every `intervalMs`, judged by silence after it.
+ * Whether a child still turns its event loop: a ping every `intervalMs`, judged by the silence after it. Owns the timers.
  *
- * 1. Silence is counted from the ping, or from the last thing read: a child that answers anything is alive.
- * 2. Time in which our own loop stood still does not count.
+ * 1. Before the verdict our own loop reads the pipes: an answer that waits in one is an answer.
  */
+import type { ProcessorTime } from '../process/processor.ts';
 import type { PingResult } from '../protocol/messages.ts';
-
-/** A timer that is this late was held up by our own loop, not by the child. */
-const OWN_STALL_MS = 250;
+import { Silence } from './silence.ts';
+import { clearInterval, clearTimeout, performance, setImmediate, setInterval, setTimeout } from '../util/timers.ts';
 
 export interface LivenessOptions {
   intervalMs: number;
   timeoutMs: number;
   ping(): Promise<unknown>;
   lastReadAt(): number;
+  /** Asked for only while the child is silent. Null where the system does not tell. */
+  processorTime(): ProcessorTime | null;
   /** Once an interval, before the ping. */
   onTick(): void;
   onPong(result: PingResult): void;
@@ -24,8 +25,9 @@ export interface LivenessOptions {
 export class Liveness {
   readonly #options: LivenessOptions;
   readonly #interval: NodeJS.Timeout;
-  #silence: NodeJS.Timeout | null = null;
-  #pingedAt = 0;
+  /** Of the ping under way. */
+  #silence: Silence | null = null;
+  #look: NodeJS.Timeout | null = null;
 
   constructor(options: LivenessOptions) {
     this.#options = options;
@@ -40,8 +42,8 @@ export class Liveness {
   #tick(): void {
     this.#options.onTick();
     if (this.#silence !== null) return;
-    this.#pingedAt = performance.now();
-    this.#wait(this.#options.timeoutMs);
+    this.#silence = new Silence(this.#options.timeoutMs, performance.now());
+    this.#wait(this.#silence);
     this.#options.ping().then(
       (result) => {
         this.#settle();
@@ -52,24 +54,28 @@ export class Liveness {
     );
   }
 
-  #wait(ms: number): void {
-    const due = performance.now() + ms;
-    this.#silence = setTimeout(() => this.#judge(due), ms);
+  #wait(silence: Silence): void {
+    this.#look = setTimeout(() => this.#measure(silence), silence.untilNextMs);
   }
 
-  #judge(due: number): void {
-    const now = performance.now();
-    const { timeoutMs, lastReadAt, onSilence } = this.#options;
-    if (now - due > OWN_STALL_MS) return this.#wait(timeoutMs);
-    const left = Math.max(this.#pingedAt, lastReadAt()) + timeoutMs - now;
-    // Rounding of timers makes them fire a fraction early.
-    if (left > 1) return this.#wait(left);
+  #measure(silence: Silence): void {
+    const { lastReadAt, processorTime } = this.#options;
+    if (!silence.isTooLong(performance.now(), lastReadAt(), processorTime())) return this.#wait(silence);
+    // Keeps 1: the pipes are read after the timers of a turn, and before its immediates.
+    setImmediate(() => this.#judge(silence));
+  }
+
+  #judge(silence: Silence): void {
+    const { lastReadAt, onSilence } = this.#options;
+    if (this.#silence !== silence) return;
+    if (lastReadAt() > silence.lookedAt) return this.#measure(silence);
     this.stop();
-    onSilence(Math.round(now - lastReadAt()));
+    onSilence(Math.round(performance.now() - lastReadAt()));
   }
 
   #settle(): void {
-    if (this.#silence !== null) clearTimeout(this.#silence);
+    if (this.#look !== null) clearTimeout(this.#look);
+    this.#look = null;
     this.#silence = null;
   }
 }

@@ -6,7 +6,6 @@
  */
 import type { Readable } from 'node:stream';
 import { spawn, type Spawned, type SpawnPlan } from '../process/spawn.ts';
-import { killHard, sweepInstance } from '../process/terminate.ts';
 import { warmAnswer, warmRequest } from '../protocol/warming.ts';
 import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
@@ -68,7 +67,7 @@ export class Spare {
   async end(): Promise<void> {
     if (this.isWaiting) {
       this.#state = 'ended';
-      if (this.#child.pid !== null) void killHard(this.#child.pid);
+      void this.#child.tree?.kill();
     }
     await this.gone;
   }
@@ -91,7 +90,7 @@ export class Spare {
     if (this.#state === 'adopted') return;
     this.#state = 'ended';
     this.#child.release();
-    if (this.#child.pid !== null) await sweepInstance(this.#child.pid, this.marker);
+    await this.#child.tree?.sweep();
     this.#gone.resolve();
   }
 }

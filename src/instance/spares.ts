@@ -15,6 +15,7 @@ import { deferred } from '../util/deferred.ts';
 import { within } from '../util/within.ts';
 import { keyOf, sparePlan } from './launch.ts';
 import { Spare } from './spare.ts';
+import { performance } from '../util/timers.ts';
 
 export interface SparesOptions {
   /** Of each set. */

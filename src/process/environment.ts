@@ -1,4 +1,5 @@
 /** What a child may see of our environment: an allow-list, what was declared, and its marker. Nothing else leaks. */
+import { absolutePath } from '../util/programs.ts';
 
 const ALLOWED = [
   'PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'NODE_ENV', 'NODE_EXTRA_CA_CERTS',
@@ -13,7 +14,7 @@ export function childEnvironment(
   const env: Record<string, string> = {};
   for (const name of [...ALLOWED, ...Object.keys(own).filter((key) => key.startsWith('LC_')), ...declared.passEnv]) {
     const value = own[name];
-    if (value !== undefined) env[name] = value;
+    if (value !== undefined) env[name] = name === 'PATH' ? absolutePath(value) : value;
   }
   return { ...env, ...declared.env, ...marker };
 }

@@ -1,7 +1,4 @@
-/** Resident memory: of this process, and of another one, read from outside so that a blocked child cannot hide it (Linux; elsewhere null). */
-import { readFile } from 'node:fs/promises';
-
-const PAGE_BYTES = 4096;
+/** Resident memory of this process. */
 let lastKnown = 0;
 
 /** What it was when it could last be read, where it cannot be: with no descriptor left, on Linux. */
@@ -12,14 +9,4 @@ export function ownResidentBytes(): number {
     // To say how things stand must not fail just when they stand badly.
   }
   return lastKnown;
-}
-
-export async function residentBytes(pid: number): Promise<number | null> {
-  try {
-    const pages = Number((await readFile(`/proc/${pid}/statm`, 'latin1')).split(' ')[1]);
-    // One that is ending has let go of its memory: that says nothing of what it had.
-    return pages > 0 ? pages * PAGE_BYTES : null;
-  } catch {
-    return null;
-  }
 }

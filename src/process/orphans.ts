@@ -3,16 +3,19 @@
  * spins cannot notice, so the next supervisor to start ends it. Linux only: elsewhere a marker cannot be read.
  */
 import { randomUUID } from 'node:crypto';
-import { readFile, readlink } from 'node:fs/promises';
-import { processesMarked } from '../protocol/marker.ts';
-import { kill } from './terminate.ts';
+import { readlink } from 'node:fs/promises';
+import { sweepCgroups } from './cgroup.ts';
+import { processesMarked } from './marker.ts';
+import { killProcess, readStat } from './proc.ts';
 
 /** A new marker: `<our pid>-<our start time>-<uuid>`. The start time tells us from a later process of the same pid. */
 export async function newMarker(): Promise<string> {
-  ours ??= await startTime(process.pid).catch(() => null);
-  return `${process.pid}-${ours ?? 0}-${randomUUID()}`;
+  ours ??= ownStartTime();
+  return `${process.pid}-${ours ?? UNKNOWN}-${randomUUID()}`;
 }
 
+/** Where a start time cannot be told. */
+const UNKNOWN = '0';
 /** Asked once: when descriptors have run out it could not be told, and a child marked without it would pass for an orphan. */
 let ours: string | null = null;
 
@@ -20,22 +23,22 @@ let ours: string | null = null;
 export async function sweepOrphans(): Promise<number[]> {
   const swept: number[] = [];
   const namespace = await pidNamespace('self');
-  for (const { pid, marker } of await processesMarked(() => true)) {
-    if (await ownerLives(marker)) continue;
+  for (const orphan of await processesMarked(() => true)) {
+    if (await ownerLives(orphan.marker)) continue;
     // Seen from outside a container its supervisor's pid means nothing to us, so what lives in it is not ours to judge.
-    if (namespace === null || (await pidNamespace(pid)) !== namespace) continue;
-    kill(pid);
-    swept.push(pid);
+    if (namespace === null || (await pidNamespace(orphan.pid)) !== namespace) continue;
+    if (killProcess(orphan)) swept.push(orphan.pid);
   }
-  return swept;
+  const unmarked = await sweepCgroups(async (marker) => !(await ownerLives(marker)));
+  return [...new Set([...swept, ...unmarked])];
 }
 
 /** Whether the process that made this marker is alive; true also where it cannot be told, and for what is no marker. */
 export async function ownerLives(marker: string): Promise<boolean> {
   const [owner, started] = marker.split('-');
   if (owner === undefined || started === undefined || !/^[0-9]+$/.test(owner)) return true;
-  if (process.platform === 'linux') return (await startTime(Number(owner)).catch(() => started)) === started;
   try {
+    if (process.platform === 'linux') return lives(Number(owner), started);
     process.kill(Number(owner), 0);
     return true;
   } catch (error) {
@@ -43,15 +46,16 @@ export async function ownerLives(marker: string): Promise<boolean> {
   }
 }
 
-/** Null for a process that is gone, also when nobody has reaped it: a zombie supervises nothing. Rejects when it cannot be told. */
-async function startTime(pid: number): Promise<string | null> {
+/** A zombie supervises nothing. Throws when it cannot be told. */
+function lives(pid: number, startTime: string): boolean {
+  const stat = readStat(pid);
+  return stat !== null && !'ZX'.includes(stat.state) && (stat.startTime === startTime || startTime === UNKNOWN);
+}
+
+function ownStartTime(): string | null {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-    // The name, in parentheses, may hold anything; the fields after it are plain, the state first. Field 22 is the start time.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
-  } catch (error) {
-    if (['EMFILE', 'ENFILE', 'ENOMEM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return readStat(process.pid)?.startTime ?? null;
+  } catch {
     return null;
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { Redactor, redactLines } from './redact.ts';
 
 const MAX_LINE = 65_536;
 
@@ -37,21 +38,29 @@ export function readLines(stream: Readable, onLine: (line: string) => void): voi
   });
 }
 
-/** The last lines of a stream, for crash reports: at most 40 lines and 8 KiB. */
+/** The last lines of a stream, for crash reports: at most 40 lines and 8 KiB, without secrets. */
 export class Tail {
   static readonly #maxLines = 40;
   static readonly #maxChars = 8192;
   readonly #lines: string[] = [];
+  /** Knows whether a private key began in the lines that are kept no longer. */
+  readonly #gone = new Redactor();
   #chars = 0;
 
   push(line: string): void {
-    const kept = line.slice(-Tail.#maxChars);
-    this.#lines.push(kept);
-    this.#chars += kept.length + 1;
-    while (this.#lines.length > Tail.#maxLines || this.#chars > Tail.#maxChars + 1) this.#chars -= this.#lines.shift()!.length + 1;
+    this.#lines.push(line);
+    this.#chars += line.length + 1;
+    while (this.#lines.length > Tail.#maxLines || (this.#chars > Tail.#maxChars + 1 && this.#lines.length > 1)) this.#drop();
   }
 
+  /** Secrets are struck out before a long line is cut: half of one would not be recognised. */
   toString(): string {
-    return this.#lines.join('\n');
+    return redactLines(this.#lines, this.#gone.isInKey).slice(-Tail.#maxChars);
+  }
+
+  #drop(): void {
+    const line = this.#lines.shift()!;
+    this.#gone.pass(line);
+    this.#chars -= line.length + 1;
   }
 }

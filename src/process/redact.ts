@@ -1,20 +1,125 @@
-/** Makes a child's output fit for reports: nothing that a terminal obeys, and no secret that is plain to see. */
+/**
+ * Makes a child's output fit for reports: nothing that a terminal obeys, and no secret that is plain to see.
+ *
+ * 1. Takes time linear in the text.
+ * 2. A private key is struck out line by line, even if its first line was never seen.
+ */
+import { printable } from '../util/printable.ts';
+import { PLACED_FORMS, TOKEN_FORMS } from './secret-forms.ts';
+import { isSecretName, strikeNamed } from './secret-names.ts';
 
 const STRUCK = '[redacted]';
-/** `password=…`, `"apiKey": "…"`, `Authorization: Bearer …`: a name that says secret, then its value. */
-const NAMED =
-  /((?:pass(?:word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|authorization|cookie)["']?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?("[^"]*"|'[^']*'|[^\s,;&]+)/gi;
-/** What is a secret by its form: JSON web tokens, keys of well-known services, credentials in a URL, private keys. */
-const FORMS: readonly [RegExp, string][] = [
-  [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g, STRUCK],
-  [/\b(?:sk|pk|rk)[-_](?:live|test|proj|ant)[-_][\w-]{8,}|\bgh[opsur]_\w{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}/g, STRUCK],
-  [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]+:)[^\s/@]+@/gi, `$1${STRUCK}@`],
-  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, STRUCK],
-];
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+const TOKEN = new RegExp(`(?<!\\w)(?:${Object.values(TOKEN_FORMS).join('|')})`, 'g');
+/** A run of the characters that tokens are made of. Most lines hold none that is long enough. */
+const MAYBE_TOKEN = /[\w$~.+/=:,-]{15,}/g;
+const TOKEN_PART = /[\w-]{8}[A-Za-z0-9_]{2}|\$/;
+const PLACED = Object.values(PLACED_FORMS);
+/** `://user:password@`: also a password that holds `@` or `/`, but not a port and a path. */
+const PASSWORD_IN_URL = /(:\/\/[^\s:/?#@"'<>[\]]{0,200}:)(?!\d{1,5}(?:[/?#]|$|\s))[^\s"'<>]{1,256}(?=@[\w.[\]-])/g;
+/** `https://TOKEN@`. A lone user name of SSH or a database is no secret. */
+const TOKEN_IN_URL = /(https?:\/\/)[^\s:/?#@"'<>]{1,256}(?=@)/gi;
+const SCHEME = /\b(bearer|basic)\s{1,4}([\w.~+/=-]{4,})/gi;
+const KEY_BEGINS = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/;
+const KEY_ENDS = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/;
+/** A line of a key: base64, with its escaped line ends, or a header of old keys. */
+const KEY_LINE =
+  /^[\s>|"'`,+\\]*(?:[A-Za-z0-9+/=\\]{4,}|(?:Proc-Type|DEK-Info|Version|Comment|Private-Lines|Private-MAC): .*|=[A-Za-z0-9+/]{4})?[\s"'`,+\\]*$/;
+/** A key in one line, with its line ends escaped, or from its middle on. */
+const KEY_IN_LINE = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g;
+const REST_OF_KEY = /(?:[A-Za-z0-9+/=\\]|\\[nr])*-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/;
+/** A place in a stack trace. There are many of them, and paths hold no secrets. */
+const FRAME = /^\s+at [^?&=%"']*:\d+:\d+\)?$/;
+const MAX_DEPTH = 32;
 
+/** A text of several lines. */
 export function redact(text: string): string {
-  let clean = text.replace(NAMED, `$1${STRUCK}`);
-  for (const [form, by] of FORMS) clean = clean.replace(form, by);
-  return clean.replace(CONTROL, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return redactLines(text.split('\n'));
+}
+
+/** `isInKey`: the lines before them ended within a private key. */
+export function redactLines(lines: readonly string[], isInKey = false): string {
+  const redactor = new Redactor(isInKey);
+  const clean: string[] = [];
+  for (const line of lines) {
+    if (!redactor.isInKey && KEY_ENDS.test(line) && !KEY_BEGINS.test(line)) strikeBack(clean);
+    clean.push(redactor.line(line));
+  }
+  return printable(clean.join('\n'));
+}
+
+/** The lines of one stream, one by one: a private key takes many. */
+export class Redactor {
+  #inKey: boolean;
+
+  constructor(isInKey = false) {
+    this.#inKey = isInKey;
+  }
+
+  get isInKey(): boolean {
+    return this.#inKey;
+  }
+
+  /** Notes a line that nobody will see. Cheap: of a flood of lines each comes here. */
+  pass(line: string): void {
+    if (this.#inKey ? !KEY_LINE.test(line) : line.includes('PRIVATE KEY')) this.line(line);
+  }
+
+  /** The line without its secrets. A record may hold several lines: they are taken one by one. */
+  line(text: string): string {
+    if (!text.includes('\n')) return this.#one(text);
+    return text
+      .split('\n')
+      .map((line) => this.#one(line))
+      .join('\n');
+  }
+
+  #one(line: string): string {
+    if (this.#inKey) {
+      if (KEY_ENDS.test(line)) {
+        this.#inKey = false;
+        return STRUCK;
+      }
+      if (KEY_LINE.test(line)) return line.trim() === '' ? line : STRUCK;
+      // It was cut off: what follows is other text.
+      this.#inKey = false;
+    }
+    if (FRAME.test(line)) return line;
+    if (!line.includes('-----')) return strike(line);
+    this.#inKey = KEY_BEGINS.test(line) && !KEY_ENDS.test(line);
+    return strike(line.replace(KEY_IN_LINE, STRUCK).replace(REST_OF_KEY, STRUCK));
+  }
+}
+
+/** Any value of JSON: its texts, and the texts under secret names. */
+export function redactValue(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return new Redactor().line(value);
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value;
+  if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, isSecretName(name) ? struckTexts(item, depth + 1) : redactValue(item, depth + 1)]),
+  );
+}
+
+function struckTexts(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return value === '' ? value : STRUCK;
+  return Array.isArray(value) ? value.map((item) => struckTexts(item, depth + 1)) : redactValue(value, depth);
+}
+
+function strike(line: string): string {
+  let clean = line.replace(MAYBE_TOKEN, (run) => (TOKEN_PART.test(run) ? run.replace(TOKEN, STRUCK) : run));
+  if (clean.includes('@') && clean.includes('://')) clean = clean.replace(PASSWORD_IN_URL, `$1${STRUCK}`).replace(TOKEN_IN_URL, `$1${STRUCK}`);
+  for (const { near, pattern } of PLACED) if (clean.includes(near)) clean = clean.replace(pattern, `$1${STRUCK}`);
+  return strikeNamed(clean, STRUCK).replace(SCHEME, (match, scheme: string, value: string) => {
+    const isSecret = scheme.toLowerCase() === 'basic' ? isCredentials(value) : isBearer(value);
+    return isSecret ? match.slice(0, -value.length) + STRUCK : match;
+  });
+}
+
+const isCredentials = (value: string): boolean => /^[\x20-\x7e]*:[\x20-\x7e]*$/.test(Buffer.from(value, 'base64').toString());
+/** Not the words of `Bearer token is missing`. */
+const isBearer = (value: string): boolean => value.length >= 20 || /\d|[._~+/=-]./.test(value) || /[a-z][A-Z]/.test(value);
+
+/** The lines of a key that stand before its last one. */
+function strikeBack(clean: string[]): void {
+  for (let at = clean.length - 1; at >= 0 && clean[at] !== '' && KEY_LINE.test(clean[at]!); at--) clean[at] = STRUCK;
 }

@@ -1,21 +1,19 @@
 /**
- * `Content-Length` framing, both ways. Owns bytes and limits; knows nothing of streams, timers or JSON.
+ * Bytes in, frames out. Owns bytes and limits; knows nothing of streams, timers or JSON.
  *
  * 1. Nothing is allocated for a body before its length was checked.
  * 2. Work is linear in the bytes pushed, however they are split.
  * 3. The first violation is final: `push` throws, and must not be called again.
  */
 
-import { bytesOf, textBytes, type Attachment, type Text } from './attachments.ts';
-import { FramingError, looksLikeHeader, MAX_HEADER_BYTES, parseHeader, WITH_ATTACHMENTS } from './header.ts';
+import { FrameBody } from './frame-body.ts';
+import { checkLineEnds, FramingError, isTextAlone, looksLikeHeader, MAX_HEADER_BYTES, parseHeader } from './header.ts';
 import { LARGE_BYTES, MAX_PART_BYTES } from './lane.ts';
+import { TextEnds } from './text-ends.ts';
 
 export { FramingError, MAX_HEADER_BYTES };
 
 const MAX_STRAY_LINE = 8192;
-/** Until this has come no more is made for a body; then so much at once, which the system only lends: growing would copy it. */
-const FIRST_BODY_BYTES = 65_536;
-const NEXT_BODY_BYTES = 2 ** 24;
 const CR = 13;
 const LF = 10;
 const ZERO = 48;
@@ -23,41 +21,26 @@ const NINE = 57;
 const PLAIN_HEADER = Buffer.from('Content-Length: ', 'latin1');
 const HEADER_END = Buffer.from('\r\n\r\n', 'latin1');
 
-/** The text of one frame. */
-export function frame(json: string): string {
-  return `Content-Length: ${Buffer.byteLength(json)}\r\n\r\n${json}`;
-}
-
-/** A frame whose text is followed by bytes that are not copied into it. */
-export interface Framed {
-  readonly text: string;
-  readonly behind: readonly Buffer[];
-}
-
-const NOTHING: readonly Buffer[] = [];
-
-export const framedText = (json: string): Framed => ({ text: frame(json), behind: NOTHING });
-
-/** The frame of `before`, `json` and `after`, with attachments where there are any. */
-export function framed(before: string, json: Text, after: string, attachments: readonly Attachment[]): Framed {
-  if (typeof json === 'string' && attachments.length === 0) return { text: frame(before + json + after), behind: NOTHING };
-  const text = Buffer.byteLength(before) + textBytes(json) + Buffer.byteLength(after);
-  const header =
-    attachments.length === 0
-      ? `Content-Length: ${text}\r\n\r\n`
-      : `Content-Length: ${text + bytesOf(attachments)}\r\nContent-Type: ${WITH_ATTACHMENTS}; text=${text}\r\n\r\n`;
-  const bytes = attachments.map((attachment) => attachment.bytes);
-  if (typeof json === 'string') return { text: header + before + json + after, behind: bytes };
-  return { text: header + before, behind: [json, Buffer.from(after), ...bytes] };
+/** Where the bytes of frames are counted, from their header on until they are delivered. */
+interface Room {
+  /** Smaller frames are not counted. */
+  readonly countedFrom: number;
+  /** False where there is no room for a frame of so many bytes: then it is refused. */
+  take(bytes: number): boolean;
 }
 
 export interface FrameDecoderOptions {
   maxMessageBytes: number;
-  onFrame(json: string): void;
+  /** Without it nothing is counted. */
+  room?: Room;
+  /** `counted`: how much the frame holds of the room, for whoever takes it to give back. The same below. */
+  onFrame(json: string, counted: number): void;
   /** Takes a frame of at least `LARGE_BYTES`, as bytes that are its own; without it such a frame is text as any other. */
-  onLargeFrame?(body: Buffer): void;
+  onLargeFrame?(body: Buffer, counted: number): void;
   /** Takes a frame with bytes behind its JSON, both its own; without it such a frame is a violation. The JSON is a string where it is short. */
-  onAttached?(json: string | Buffer, blob: Buffer): void;
+  onAttached?(json: string | Buffer, blob: Buffer, counted: number): void;
+  /** Takes what is left of a frame of so many bytes that was refused, once all of it has come. */
+  onRefused?(bytes: number, text: TextEnds): void;
   /** Takes the bytes of the bulk lane's parts as they come, which are only lent; without it a part is a violation. */
   onPart?(bytes: Buffer): void;
   /** Takes lines that stand between frames; without it such bytes are a violation. */
@@ -70,7 +53,7 @@ export class FrameDecoder {
   #head: Buffer | null = null;
   /** How much of an unfinished header are lines that were found right. */
   #checked = 0;
-  #body: Buffer | null = null;
+  readonly #body = new FrameBody();
   #bodyLength = 0;
   #filled = 0;
   /** Length of what is to follow the body that is being read; -1 where that is the whole frame. */
@@ -79,9 +62,17 @@ export class FrameDecoder {
   #text: string | Buffer | null = null;
   /** What is still to come of a part of the lane. */
   #part = 0;
+  /** Of the whole frame that is being read, where such frames are counted. */
+  #frameBytes = 0;
+  /** How much of it was counted: all, or nothing. */
+  #counted = 0;
+  readonly #countedFrom: number;
+  /** Of a frame that was refused and is passed over. */
+  #refused: TextEnds | null = null;
 
   constructor(options: FrameDecoderOptions) {
     this.#options = options;
+    this.#countedFrom = options.room?.countedFrom ?? Infinity;
   }
 
   /** True while a frame has begun and not ended. A stray line without its end is no frame. */
@@ -91,9 +82,16 @@ export class FrameDecoder {
     return this.#options.onStrayLine === undefined || (this.#head.length >= PLAIN_HEADER.length && looksLikeHeader(this.#head, 0));
   }
 
+  /** How much has come of the frame that has begun. */
+  get progress(): string {
+    if (this.#part > 0) return `${this.#part} bytes of its part are missing`;
+    if (this.#bodyLength > 0) return `${this.#filled} of the ${this.#bodyLength} bytes of its Content-Length have come`;
+    return 'its header has no end';
+  }
+
   /** The stream has ended: what was left of a stray line is one. */
   end(): void {
-    if (this.#head !== null && !this.midFrame) this.#options.onStrayLine?.(this.#head.toString('utf8'));
+    if (this.#head !== null && !this.midFrame) this.#options.onStrayLine?.(this.#head.toString('utf8').replace(/\r\n$/, ''));
     this.#head = null;
   }
 
@@ -101,12 +99,8 @@ export class FrameDecoder {
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
-      if (this.#bodyLength > 0) {
-        at = this.#fill(chunk, at);
-        continue;
-      }
-      if (this.#part > 0) {
-        at = this.#pass(chunk, at);
+      if (this.#bodyLength > 0 || this.#part > 0) {
+        at = this.#bodyLength > 0 ? this.#fill(chunk, at) : this.#pass(chunk, at);
         continue;
       }
       if (this.#head !== null) {
@@ -117,6 +111,10 @@ export class FrameDecoder {
         const used = this.#headOrStray(joined, 0);
         if (used === -1) {
           this.#head = joined;
+          return;
+        }
+        if (used < carried) {
+          this.push(Buffer.concat([joined.subarray(used, carried), chunk.subarray(at)]));
           return;
         }
         at += used - carried;
@@ -138,6 +136,7 @@ export class FrameDecoder {
     if (plain !== -1) return plain;
     if (!looksLikeHeader(bytes, at)) return this.#stray(bytes, at);
     const end = bytes.indexOf(HEADER_END, at);
+    checkLineEnds(bytes.toString('latin1', at + this.#checked, Math.min(end === -1 ? bytes.length : end, at + MAX_HEADER_BYTES)));
     if (end === -1) {
       // All but the last byte of its end may be here already.
       if (bytes.length - at >= MAX_HEADER_BYTES + HEADER_END.length) throw new FramingError(`header is longer than ${MAX_HEADER_BYTES} bytes`);
@@ -173,6 +172,10 @@ export class FrameDecoder {
       throw new FramingError(`Content-Length ${length} is over the limit of ${this.#options.maxMessageBytes} bytes`);
     this.#bodyLength = length;
     this.#filled = 0;
+    if (length < this.#countedFrom) return;
+    this.#frameBytes = length;
+    if (this.#options.room!.take(length)) this.#counted = length;
+    else this.#refused = new TextEnds();
   }
 
   #beginAttached(text: number): void {
@@ -199,36 +202,42 @@ export class FrameDecoder {
   #fill(chunk: Buffer, at: number): number {
     const missing = this.#bodyLength - this.#filled;
     const end = Math.min(chunk.length, at + missing);
-    if (this.#filled === 0 && end - at === missing) {
-      this.#bodyLength = 0;
-      if (this.#isKept(missing)) {
-        const own = Buffer.allocUnsafeSlow(missing);
-        chunk.copy(own, 0, at, end);
-        this.#bytes(own);
-      } else this.#string(chunk.toString('utf8', at, end));
+    if (this.#refused !== null) {
+      this.#passOver(chunk.subarray(at, end));
       return end;
     }
-    const needed = this.#filled + end - at;
-    if (this.#body === null || this.#body.length < needed) {
-      const grown = Buffer.allocUnsafeSlow(
-        Math.min(
-          this.#bodyLength,
-          Math.max(needed, this.#filled < FIRST_BODY_BYTES ? FIRST_BODY_BYTES : NEXT_BODY_BYTES, 2 * (this.#body?.length ?? 0)),
-        ),
-      );
-      this.#body?.copy(grown, 0, 0, this.#filled);
-      this.#body = grown;
-    }
-    chunk.copy(this.#body, this.#filled, at, end);
-    this.#filled = needed;
-    if (needed === this.#bodyLength) {
-      const body = this.#body;
-      this.#body = null;
+    if (this.#filled === 0 && end - at === missing && !this.#isKept(missing)) {
       this.#bodyLength = 0;
-      if (this.#isKept(needed)) this.#bytes(body.subarray(0, needed));
-      else this.#string(body.toString('utf8', 0, needed));
+      this.#complete(chunk.toString('utf8', at, end));
+      return end;
     }
+    this.#body.add(chunk.subarray(at, end), this.#bodyLength);
+    this.#filled += end - at;
+    if (this.#filled < this.#bodyLength) return end;
+    this.#bodyLength = 0;
+    const body = this.#body.take();
+    this.#complete(this.#isKept(body.length) ? body : body.toString('utf8'));
     return end;
+  }
+
+  #passOver(bytes: Buffer): void {
+    const refused = this.#refused!;
+    if (this.#text === null) refused.add(bytes);
+    this.#filled += bytes.length;
+    if (this.#filled < this.#bodyLength) return;
+    // Bytes follow the text, which tell nothing.
+    if (this.#text === null && this.#blobLength > 0) return this.#beginBlob('');
+    this.#bodyLength = 0;
+    this.#blobLength = -1;
+    this.#text = null;
+    this.#refused = null;
+    this.#options.onRefused!(this.#frameBytes, refused);
+  }
+
+  #countedBytes(): number {
+    const counted = this.#counted;
+    this.#counted = 0;
+    return counted;
   }
 
   /** Whether what has come is handed on as bytes. */
@@ -236,18 +245,14 @@ export class FrameDecoder {
     return this.#text !== null || (length >= LARGE_BYTES && this.#options.onLargeFrame !== undefined);
   }
 
-  #string(json: string): void {
-    if (this.#blobLength === -1) this.#options.onFrame(json);
-    else this.#beginBlob(json);
-  }
-
-  #bytes(body: Buffer): void {
+  #complete(body: string | Buffer): void {
     const text = this.#text;
     if (text !== null) {
       this.#text = null;
-      this.#options.onAttached!(text, body);
-    } else if (this.#blobLength === -1) this.#options.onLargeFrame!(body);
-    else this.#beginBlob(body);
+      this.#options.onAttached!(text, body as Buffer, this.#countedBytes());
+    } else if (this.#blobLength !== -1) this.#beginBlob(body);
+    else if (typeof body === 'string') this.#options.onFrame(body, this.#countedBytes());
+    else this.#options.onLargeFrame!(body, this.#countedBytes());
   }
 
   #beginBlob(text: string | Buffer): void {
@@ -255,7 +260,7 @@ export class FrameDecoder {
     this.#bodyLength = this.#blobLength;
     this.#blobLength = -1;
     this.#filled = 0;
-    if (this.#bodyLength === 0) this.#bytes(Buffer.alloc(0));
+    if (this.#bodyLength === 0) this.#complete(Buffer.alloc(0));
   }
 
   #stray(bytes: Buffer, at: number): number {
@@ -266,6 +271,7 @@ export class FrameDecoder {
     const found = bytes[at] === LF ? 0 : bytes.subarray(at, at + MAX_STRAY_LINE).indexOf(LF);
     if (found === -1 && bytes.length - at < MAX_STRAY_LINE) return -1;
     const end = at + (found === -1 ? MAX_STRAY_LINE : found);
+    if (found > 0 && !isTextAlone(bytes, at, end)) return -1;
     onStrayLine(bytes.toString('utf8', at, end).replace(/\r$/, ''));
     return found === -1 ? end : end + 1;
   }

@@ -9,6 +9,9 @@ export const WITH_ATTACHMENTS = 'application/vnd.chameleon.attachments';
 const HEADER_NAMES = ['content-length', 'content-type'];
 const HEADER_STARTS = HEADER_NAMES.map((name) => ({ lower: Buffer.from(`${name}:`), upper: Buffer.from(`${name}:`.toUpperCase()) }));
 
+const CR = 13;
+const LF = 10;
+
 export class FramingError extends Error {}
 
 interface Header {
@@ -27,6 +30,29 @@ export function looksLikeHeader(bytes: Buffer, at: number): boolean {
     if (i === end) return true;
   }
   return false;
+}
+
+/** Throws for line ends that nearly are those of a header: one that waits for CR LF waits for ever. */
+export function checkLineEnds(header: string): void {
+  const wrong = /\r(?!\n|$)|(?<!\r)\n/.exec(header);
+  if (wrong !== null)
+    throw new FramingError(`a header line ends in ${wrong[0] === '\n' ? 'LF' : 'CR'} alone: end each line in CR LF, and the header in an empty line`);
+  if (/\r\n[{[]/.test(header)) throw new FramingError('the empty line (CR LF) between header and JSON is missing');
+}
+
+/**
+ * For a stray line that ends at `end`: false if it takes the bytes behind it to tell. Throws if a header stands on the line
+ * too: text was printed to the stream of the frames, and no newline after it.
+ */
+export function isTextAlone(bytes: Buffer, at: number, end: number): boolean {
+  if (bytes[end - 1] !== CR) return true;
+  const found = /(?<=[^])Content-Length: *\d+\r$/i.exec(bytes.toString('utf8', at, end));
+  if (found === null) return true;
+  // The empty line behind it tells a header from a line that ends as one does.
+  if (bytes.length < end + 3) return false;
+  if (bytes[end + 1] !== CR || bytes[end + 2] !== LF) return true;
+  const text = JSON.stringify(found.input.slice(0, found.index).slice(-60));
+  throw new FramingError(`text stands on the line of a header: ${text}; end what is printed to stdout in a newline, or write it to stderr`);
 }
 
 /** Throws for each way in which a header can be wrong, with its own reason. */

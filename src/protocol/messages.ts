@@ -12,6 +12,9 @@ export const CHANNEL_FD = 3;
 /** Carried by every process of an instance, so that none can be lost: `<supervisor pid>-<its start time>-<uuid>`. */
 export const INSTANCE_MARKER = 'CHAMELEON_INSTANCE';
 
+/** Environment variable with the numbers of descriptors that the runner closes before it loads a plugin. */
+export const CLOSE_DESCRIPTORS = 'CHAMELEON_CLOSE';
+
 /** Exit code of a child that must not be started again: its fault is not one that passes. */
 export const EXIT_FATAL = 125;
 
@@ -27,6 +30,7 @@ export const MAX_METHOD_NAME = 200;
 export const Control = {
   warm: '$/warm',
   initialize: '$/initialize',
+  phase: '$/phase',
   cancel: '$/cancelRequest',
   ping: '$/ping',
   lane: '$/lane',

@@ -5,8 +5,11 @@
  * 1. What it accepts JSON.parse accepts too, and to an equal value; what it refuses JSON.parse refuses, but for the two bounds below.
  * 2. A step costs a piece, whatever the bytes are, and all steps together are linear in them.
  * 3. No key reaches a setter: `__proto__` is a key like others.
+ * 4. No more values than `maxValues` and those of one piece are held at a time.
  */
-import { MAX_MEMBERS } from './json.ts';
+import { BACKSLASH, CLOSE_ARRAY, CLOSE_OBJECT, COLON, COMMA, isBlank, isOpened, OPEN_ARRAY, OPEN_OBJECT, QUOTE, unexpected } from './json-bytes.ts';
+import { begin, put, type Container } from './json-container.ts';
+import { pick, type Outline } from './outline.ts';
 import { endOfString, isPlain, plainText, wholeCharacters } from './string-bytes.ts';
 
 /** So much is looked at in one step. Nothing of this size takes JSON.parse more than a few milliseconds. */
@@ -18,18 +21,6 @@ const PIECE_BYTES = 16_384;
 const PLAIN_PIECES = 16;
 /** Deeper than a message can be that is small enough for one go. */
 const MAX_LEVELS = 2 ** 17;
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_ARRAY = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_ARRAY = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
-
-/** An array or object that was begun in one piece and is not yet ended. */
-type Container = { kind: 'array'; value: unknown[] } | { kind: 'object'; value: Record<string, unknown>; members: number };
 
 /** What may stand next: `first` is a member or the container's end, `end` a comma or the container's end. */
 type Next = 'first' | 'member' | 'colon' | 'value' | 'end';
@@ -50,19 +41,26 @@ export class SlicedJson {
   #text: string | null = null;
   /** How far a number or a word that has no end yet was looked at. */
   #seen = 0;
-  /** How many commas and opening brackets were met; those of a member that was cut off may count twice. */
-  structure = 0;
+  /** Arrays, objects, and what is in them, as far as the text was read. */
+  values = 1;
+  readonly #maxValues: number;
+  /** All that is kept of a message with too many values; null while `value` has all. */
+  outline: Outline | null = null;
   /** Of what one piece opens: where, and where its last comma is; -1 when it has none. The first comma is the container's own. */
   readonly #opens: Int32Array;
   readonly #commas: Int32Array;
+  /** The values of the piece up to that comma, or up to the opening bracket where there is none. */
+  readonly #counts: Int32Array;
 
   /** `bytes` are its own: they are changed. */
-  constructor(bytes: Buffer, pieceBytes = PIECE_BYTES) {
+  constructor(bytes: Buffer, maxValues = Infinity, pieceBytes = PIECE_BYTES) {
     this.#bytes = bytes;
+    this.#maxValues = maxValues;
     this.#pieceBytes = pieceBytes;
     this.#plainBytes = PLAIN_PIECES * pieceBytes;
     this.#opens = new Int32Array(pieceBytes);
     this.#commas = new Int32Array(pieceBytes + 1);
+    this.#counts = new Int32Array(pieceBytes + 1);
   }
 
   /** What the text says, once `step` has said that it is all. */
@@ -72,6 +70,7 @@ export class SlicedJson {
 
   /** Goes on by one piece; true when that was the last. Throws `SyntaxError`, after which it is not to be used. */
   step(): boolean {
+    if (this.values > this.#maxValues && this.outline === null) this.#prune();
     if (this.#text !== null) return this.#string(this.#text);
     const { length } = this.#bytes;
     const limit = Math.min(length, this.#at + this.#plainBytes);
@@ -80,8 +79,10 @@ export class SlicedJson {
     if (this.#at === limit) return false;
     const byte = this.#bytes[this.#at]!;
     if (this.#next === 'end') {
-      if (byte === COMMA && this.#containers.length > 1) this.#next = 'member';
-      else this.#close(byte);
+      if (byte === COMMA && this.#containers.length > 1) {
+        this.#next = 'member';
+        this.values++;
+      } else this.#close(byte);
       this.#at++;
     } else if (this.#next === 'colon') {
       if (byte !== COLON) throw unexpected(byte);
@@ -111,10 +112,12 @@ export class SlicedJson {
     const bytes = this.#bytes;
     const opens = this.#opens;
     const commas = this.#commas;
+    const counts = this.#counts;
     const limit = Math.min(bytes.length, from + this.#pieceBytes);
     let open = 0;
-    let structure = 0;
+    let values = 0;
     commas[0] = -1;
+    counts[0] = 0;
     for (let i = from; i < limit; i++) {
       const byte = bytes[i]!;
       if (byte === QUOTE) {
@@ -125,23 +128,25 @@ export class SlicedJson {
         }
       } else if (byte === COMMA) {
         commas[open] = i;
-        structure++;
+        counts[open] = ++values;
       } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
         opens[open++] = i;
         commas[open] = -1;
-        structure++;
+        counts[open] = ++values;
       } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
         if (open === 0) {
-          this.structure += structure;
+          this.values += values;
           this.#members(i, isEmpty);
           this.#close(byte);
           this.#at = i + 1;
           return;
         }
-        open--;
+        // The bracket of an empty container counts once, as one value; that of another one counts for its first member, too.
+        if (isOpened(bytes, i, opens[--open]!)) values--;
       }
     }
-    this.structure += structure;
+    // What stands behind the last comma or bracket is counted when it is read again, and a bracket when it is opened.
+    this.values += counts[open]! - open;
     for (let level = 0; level <= open; level++) {
       const comma = commas[level]!;
       if (comma !== -1) {
@@ -162,15 +167,18 @@ export class SlicedJson {
     let found: number;
     if (container.kind === 'array') {
       const items = JSON.parse(`[${text}]`) as unknown[];
-      for (const item of items) container.value.push(item);
+      if (this.outline === null) for (const item of items) container.value.push(item);
       found = items.length;
     } else {
       const part = JSON.parse(`{${text}}`) as Record<string, unknown>;
       const keys = Object.keys(part);
-      for (const key of keys) put(container, key, part[key]);
+      if (this.outline === null) for (const key of keys) put(container, key, part[key]);
+      else this.#keep(part);
       found = keys.length;
     }
-    if (found === 0 && !mayBeNone) throw unexpected(this.#bytes[end]!);
+    if (found > 0) return;
+    if (!mayBeNone) throw unexpected(this.#bytes[end]!);
+    this.values--;
   }
 
   /** Begins the array or object at `at`, before which stands its key, or nothing. */
@@ -192,7 +200,8 @@ export class SlicedJson {
     if (byte === QUOTE) this.#begin();
     else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
       if (this.#containers.length > MAX_LEVELS) throw new SyntaxError(`nested more than ${MAX_LEVELS} levels deep`);
-      const container: Container = byte === OPEN_ARRAY ? { kind: 'array', value: [] } : { kind: 'object', value: {}, members: 0 };
+      const container = begin(byte === OPEN_ARRAY ? 'array' : 'object');
+      this.values++;
       this.#add(container.value);
       this.#containers.push(container);
       this.#at++;
@@ -255,9 +264,24 @@ export class SlicedJson {
 
   #add(value: unknown): void {
     const container = this.#container;
-    if (container.kind === 'array') container.value.push(value);
+    if (this.outline !== null) this.#keep({ [this.#key]: value });
+    else if (container.kind === 'array') container.value.push(value);
     else put(container, this.#key, value);
     this.#next = 'end';
+  }
+
+  /** Lets go of all that was built. The rest of the text is checked, and what is known of the message is kept. */
+  #prune(): void {
+    this.outline = {};
+    const message = this.#root[0];
+    if (typeof message === 'object' && message !== null && !Array.isArray(message)) pick(message, this.outline);
+    this.#root.length = 0;
+    for (const [level, { kind }] of this.#containers.entries()) this.#containers[level] = begin(kind);
+  }
+
+  /** Of members that stand in the container. */
+  #keep(members: object): void {
+    if (this.#containers.length === 2 && this.#container.kind === 'object') pick(members, this.outline!);
   }
 
   #close(byte: number): void {
@@ -266,19 +290,4 @@ export class SlicedJson {
     this.#containers.pop();
     this.#next = 'end';
   }
-}
-
-/** Keeps 3, also where the host has frozen Object.prototype. */
-function put(container: Container & { kind: 'object' }, key: string, value: unknown): void {
-  if (++container.members > MAX_MEMBERS) throw new SyntaxError(`an object has more than ${MAX_MEMBERS} members`);
-  if (key in Object.prototype) Object.defineProperty(container.value, key, { value, writable: true, enumerable: true, configurable: true });
-  else container.value[key] = value;
-}
-
-function isBlank(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
-
-function unexpected(byte: number): SyntaxError {
-  return new SyntaxError(`Unexpected ${JSON.stringify(String.fromCharCode(byte))} in JSON`);
 }

@@ -2,7 +2,7 @@
  * How a child that waits for its plugin is asked to get ready, and whether it is: before `$/initialize`, as often as one likes.
  * Both ends have these frames byte for byte, so that whoever asks need not decode what else the child has to say.
  */
-import { framedText } from './framing.ts';
+import { framedText } from './frame.ts';
 import { Control } from './messages.ts';
 
 /** No other request has this id. */

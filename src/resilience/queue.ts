@@ -29,7 +29,7 @@ export type Refusal = 'maxQueue' | 'maxQueueBytes' | 'maxTotalQueueBytes';
 
 /** Bytes that several queues hold together. One item alone may exceed it. */
 export class ByteBudget {
-  readonly limit: number;
+  limit: number;
   held = 0;
 
   constructor(limit: number) {

@@ -15,10 +15,19 @@ export class TokenBucket {
 
   /** Takes one, if there is one. */
   take(now: number): boolean {
+    return this.#take(now, 1, 1);
+  }
+
+  /** Takes `count` if there is any, and owes what is missing: a large one passes too, and others wait longer for it. */
+  takeAhead(now: number, count: number): boolean {
+    return this.#take(now, count, Number.MIN_VALUE);
+  }
+
+  #take(now: number, count: number, least: number): boolean {
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#perMs);
     this.#at = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
+    if (this.#tokens < least) return false;
+    this.#tokens -= count;
     return true;
   }
 }

@@ -2,37 +2,45 @@
 
 const KEPT = 256;
 
-/** What some calls came to. */
-export interface Sample {
-  calls: number;
-  failures: number;
-  p95Ms: number;
+/** A call that ended, or one that still runs, with the time that it has run so far. */
+export interface RecentCall {
+  method: string;
+  /** On the monotonic clock; now, for one that still runs. */
+  endedAt: number;
+  ranMs: number;
+  failed: boolean;
+  /** It had failed on another version before. */
+  isSecond: boolean;
 }
 
 export class RecentCalls {
   #at: Float64Array | null = null;
   readonly #ranMs = new Float32Array(KEPT);
   readonly #failed = new Uint8Array(KEPT);
+  readonly #isSecond = new Uint8Array(KEPT);
+  readonly #method: string[] = [];
   #next = 0;
 
-  add(now: number, ranMs: number, failed: boolean): void {
+  add(now: number, method: string, ranMs: number, failed: boolean, isSecond = false): void {
     this.#at ??= new Float64Array(KEPT).fill(-Infinity);
     this.#at[this.#next] = now;
+    this.#method[this.#next] = method;
     this.#ranMs[this.#next] = ranMs;
     this.#failed[this.#next] = failed ? 1 : 0;
+    this.#isSecond[this.#next] = isSecond ? 1 : 0;
     this.#next = (this.#next + 1) % KEPT;
   }
 
-  /** Those that ended at `since` or later. `running`: how long those run by now that have not ended; each will take at least so long. */
-  sample(since: number, running: readonly number[] = []): Sample {
-    const times = [...running];
-    let failures = 0;
+  /** Those that ended at `since` or later, the oldest first. */
+  since(since: number): RecentCall[] {
+    const calls: RecentCall[] = [];
     for (let i = 0; i < KEPT && this.#at !== null; i++) {
-      if (this.#at[i]! < since) continue;
-      times.push(this.#ranMs[i]!);
-      failures += this.#failed[i]!;
+      const at = (this.#next + i) % KEPT;
+      const endedAt = this.#at[at]!;
+      if (endedAt < since) continue;
+      const [failed, isSecond] = [this.#failed[at] === 1, this.#isSecond[at] === 1];
+      calls.push({ method: this.#method[at]!, endedAt, ranMs: this.#ranMs[at]!, failed, isSecond });
     }
-    times.sort((a, b) => a - b);
-    return { calls: times.length, failures, p95Ms: times[Math.ceil((times.length * 95) / 100) - 1] ?? 0 };
+    return calls;
   }
 }

@@ -8,12 +8,15 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import { createMessageConnection, NullLogger, type MessageConnection } from 'vscode-jsonrpc/node';
-import { frame } from '../protocol/framing.ts';
+import { frame } from '../protocol/frame.ts';
 import { IdTable } from '../protocol/id-table.ts';
 import { isTooDeep } from '../protocol/json.ts';
 import { Control, ErrorCode, FIRST_CALL_ID, type LogParams, type WireError } from '../protocol/messages.ts';
+import type { Intake } from './intake.ts';
+import { cut } from '../util/cut.ts';
 import { FrameReader } from './reader.ts';
 import { FrameWriter, type Outgoing } from './writer.ts';
+import { performance } from '../util/timers.ts';
 
 /** One call as the channel sees it. */
 export interface PendingCall extends Outgoing {
@@ -33,8 +36,14 @@ export interface ChannelOptions {
   readable: Readable;
   writable: Writable;
   maxMessageBytes: number;
+  maxMessageValues: number;
+  /** Closed when the channel ends. */
+  intake: Intake;
   stallTimeoutMs?: number;
-  onLog(record: LogParams): void;
+  /** A log record that came in so many bytes. */
+  onLog(record: LogParams, bytes: number): void;
+  /** The start of the child waits, in the phase that it says. */
+  onPhase?(phase: unknown): void;
   /** An answer that nobody waits for, or a request that nobody here serves. */
   onStray(reason: string): void;
   /** Once: the child closed its end, or broke the protocol (`reason`). */
@@ -77,6 +86,8 @@ export class Channel {
     this.#options = options;
     this.#reader = new FrameReader(options.readable, {
       maxMessageBytes: options.maxMessageBytes,
+      maxMessageValues: options.maxMessageValues,
+      intake: options.intake,
       stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
       route: (message, bytes) => this.#route(message, bytes),
       onGrant: (bytes) => this.#notify(Control.lane, `{"bytes":${bytes}}`),
@@ -84,7 +95,8 @@ export class Channel {
       ...(options.onStrayLine && { onStrayLine: options.onStrayLine }),
     });
     this.#writer = new FrameWriter(options.writable);
-    this.#connection = createMessageConnection(this.#reader, this.#writer, NullLogger);
+    // With a limit the connection delivers an answer at once; without one, by the global `setImmediate`, which a host may have faked.
+    this.#connection = createMessageConnection(this.#reader, this.#writer, NullLogger, { maxParallelism: 1 });
     // The writing end may close while what was read still waits.
     this.#connection.onClose(() => void this.delivered().then(() => this.#end(null)));
     this.#connection.onError(() => {});
@@ -165,7 +177,8 @@ export class Channel {
       this.#answer(id, message, isLarge);
       return true;
     }
-    if (method === Control.log) this.#log(message.params, isLarge);
+    if (method === Control.log) this.#log(message.params, bytes);
+    else if (method === Control.phase && id === undefined) this.#options.onPhase?.((message.params as { phase?: unknown } | null | undefined)?.phase);
     else this.#stray(`unexpected ${id === undefined ? 'notification' : 'request'} ${brief(method)}`);
     // The connection refuses a request by name; a notification needs no answer.
     return id === undefined;
@@ -206,16 +219,16 @@ export class Channel {
     if (this.#onIdle.length > 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  #log(params: unknown, isLarge: boolean): void {
+  #log(params: unknown, bytes: number): void {
     const { level, message, fields } = (params ?? {}) as Partial<LogParams>;
     if (typeof message !== 'string' || typeof level !== 'string' || !LEVELS.has(level)) {
       this.#stray('a log record without level or message');
       return;
     }
-    const record = { level, message: message.slice(0, MAX_LOG_CHARS) };
-    if (typeof fields !== 'object' || fields === null) this.#options.onLog(record);
-    else if (isLarge) this.#options.onLog({ ...record, fields: { dropped: 'they are too large' } });
-    else this.#options.onLog({ ...record, fields: isTooDeep(fields) ? { dropped: 'they nest too deep' } : fields });
+    const record = { level, message: cut(message, MAX_LOG_CHARS) };
+    if (typeof fields !== 'object' || fields === null) this.#options.onLog(record, bytes);
+    else if (bytes > MAX_SEEN_BYTES) this.#options.onLog({ ...record, fields: { dropped: 'they are too large' } }, bytes);
+    else this.#options.onLog({ ...record, fields: isTooDeep(fields) ? { dropped: 'they nest too deep' } : fields }, bytes);
   }
 
   #stray(reason: string): void {

@@ -7,10 +7,10 @@
  */
 import { FrameDecoder, FramingError } from '../protocol/framing.ts';
 import { laneWindow, MIN_GRANT_BYTES } from '../protocol/lane.ts';
-import { Frame, Sequence, type SequenceEvents } from './sequence.ts';
+import { Sequence, type SequenceEvents, type SequenceOptions } from './sequence.ts';
 import { Stall } from './stall.ts';
 
-export interface LaneOptions extends SequenceEvents {
+export interface LaneOptions extends SequenceEvents, SequenceOptions {
   maxMessageBytes: number;
   stallTimeoutMs: number;
   /** False while nothing is. */
@@ -34,13 +34,18 @@ export class IncomingLane {
     this.#options = options;
     this.#window = laneWindow(options.maxMessageBytes);
     this.#stall = new Stall(options.stallTimeoutMs, () => options.onStall());
-    this.#sequence = new Sequence({ ...options, onParsed: () => this.#parsed() });
-    const take = (json: string | Buffer, blob: Buffer | null): void => this.#sequence.take(new Frame(json, blob, this.#received));
+    this.#sequence = new Sequence({ ...options, onParsed: () => this.#parsed() }, options);
+    const { intake } = options;
+    const take = (json: string | Buffer, blob: Buffer | null, counted: number): void =>
+      this.#sequence.take({ kind: 'whole', json, blob, at: this.#received, counted });
     this.#decoder = new FrameDecoder({
       maxMessageBytes: options.maxMessageBytes,
-      onFrame: (json) => take(json, null),
-      onLargeFrame: (body) => take(body, null),
+      // Small ones too: as many as the window holds may wait behind a large one.
+      room: { countedFrom: 0, take: (bytes) => intake.take(bytes) },
+      onFrame: (json, counted) => take(json, null, counted),
+      onLargeFrame: (body, counted) => take(body, null, counted),
       onAttached: take,
+      onRefused: (bytes, text) => this.#sequence.take({ kind: 'passed', text, bytes, at: this.#received }),
     });
   }
 

@@ -14,10 +14,11 @@ import { FrameDecoder, type FramingError } from '../protocol/framing.ts';
 import { LARGE_BYTES } from '../protocol/lane.ts';
 import { IncomingLane } from './lane.ts';
 import { release } from './release.ts';
-import { Frame, Sequence } from './sequence.ts';
+import { Sequence, type Frame, type SequenceOptions } from './sequence.ts';
 import { Stall } from './stall.ts';
+import { performance } from '../util/timers.ts';
 
-export interface ReaderOptions {
+export interface ReaderOptions extends SequenceOptions {
   maxMessageBytes: number;
   stallTimeoutMs: number;
   /** Takes what it knows, which came in so many bytes, and returns true. */
@@ -50,29 +51,33 @@ export class FrameReader extends AbstractMessageReader {
     super();
     this.#stream = stream;
     this.#options = options;
-    const { maxMessageBytes, stallTimeoutMs } = options;
-    const onStall = (): void => this.#violated(`a frame stopped half-way for ${stallTimeoutMs} ms`);
+    const { maxMessageBytes, maxMessageValues, intake, stallTimeoutMs } = options;
+    const stalled = (progress: string): void => this.#violated(`a frame stopped half-way for ${stallTimeoutMs} ms: ${progress}`);
     const events = {
       onMessage: (message: object, bytes: number) => this.#message(message, bytes),
       onFault: (reason: string) => this.#violated(reason),
       onParsed: () => this.#parsed(),
     };
-    this.#main = new Sequence(events);
+    this.#main = new Sequence(events, options);
     const isBeingRead = (): boolean => !this.#dead && !this.#main.isParsing;
     this.#lane = new IncomingLane({
       ...events,
       maxMessageBytes,
+      maxMessageValues,
+      intake,
       stallTimeoutMs,
       isBeingRead,
-      onStall,
+      onStall: () => stalled('its other parts have not come'),
       onGrant: (bytes) => options.onGrant(bytes),
     });
-    this.#stall = new Stall(stallTimeoutMs, onStall);
+    this.#stall = new Stall(stallTimeoutMs, () => stalled(this.#decoder.progress));
     this.#decoder = new FrameDecoder({
       maxMessageBytes,
+      room: { countedFrom: LARGE_BYTES, take: (bytes) => intake.take(bytes) },
       onFrame: (json) => this.#main.take(json),
-      onLargeFrame: (body) => this.#large(new Frame(body, null, 0)),
-      onAttached: (json, blob) => this.#large(new Frame(json, blob, 0)),
+      onLargeFrame: (body, counted) => this.#large({ kind: 'whole', json: body, blob: null, at: 0, counted }),
+      onAttached: (json, blob, counted) => this.#large({ kind: 'whole', json, blob, at: 0, counted }),
+      onRefused: (bytes, text) => this.#main.take({ kind: 'passed', text, bytes, at: 0 }),
       onPart: (bytes) => this.#part(bytes),
       ...(options.onStrayLine && { onStrayLine: options.onStrayLine }),
     });
@@ -178,6 +183,7 @@ export class FrameReader extends AbstractMessageReader {
     this.#endings = [];
     this.#main.drop();
     this.#lane.drop();
+    this.#options.intake.close();
     this.#stall.stop();
     for (const resolve of this.#onDelivered.splice(0)) resolve();
   }

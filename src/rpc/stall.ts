@@ -1,3 +1,5 @@
+import { clearTimeout, setImmediate, setTimeout } from '../util/timers.ts';
+
 /** Patience with what has begun: it must go on, or it is told of. Owns the timer; knows nothing of what it is that goes on. */
 export class Stall {
   readonly #ms: number;

@@ -9,7 +9,8 @@
  */
 import type { Writable } from 'node:stream';
 import { AbstractMessageWriter, type Message, type MessageWriter } from 'vscode-jsonrpc/node';
-import { frame } from '../protocol/framing.ts';
+import { frame } from '../protocol/frame.ts';
+import { nextTick, performance, setImmediate } from '../util/timers.ts';
 
 /** Something to send that wants to know when it left, or may be withdrawn before. */
 export interface Outgoing {
@@ -54,7 +55,7 @@ export class FrameWriter extends AbstractMessageWriter implements MessageWriter 
     if (this.#waiting.length >= EARLY && !this.#full) return this.#write();
     if (this.#scheduled) return;
     this.#scheduled = true;
-    if (isFirst) process.nextTick(this.#flush);
+    if (isFirst) nextTick(this.#flush);
     else setImmediate(this.#flush);
   }
 

@@ -13,13 +13,13 @@ export async function openMemory(dir: string | null, onLost: (message: string) =
   if (dir === null) return new Memory(new Map(), null, lost);
   let lock: FolderLock;
   try {
-    lock = await FolderLock.take(dir);
+    lock = await FolderLock.take(dir, onLost);
   } catch (error) {
     if (error instanceof StateInUseError) throw error;
     onLost(`${dir} cannot be written, so nothing is remembered: ${(error as Error).message}`);
     return new Memory(new Map(), null, lost);
   }
-  const file = new StateFile(dir);
+  const file = new StateFile(dir, onLost);
   const { memories, damage } = await file.recover();
   if (damage !== null) onLost(damage);
   return new Memory(memories, { file, lock }, lost);

@@ -4,18 +4,23 @@
  *
  * 1. The promise settles exactly once; what comes later only frees what the work still held.
  * 2. One deadline, made at the beginning: waiting, every attempt and every pause count against it.
+ * 3. Once it is settled and no attempt is under way it holds neither arguments nor signal: hosts keep errors, V8 keeps the frames of an
+ *    error until its stack is read, and such a frame keeps the call.
  */
 import { createHash } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
+import type { Outage } from '../error-base.ts';
 import { CallCancelledError, CallTimeoutError, PayloadTooLargeError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { CallObserver } from '../events.ts';
 import { attachmentsMember, bytesOf, inline, NO_ATTACHMENTS, payloadBytes, textBytes } from '../protocol/attachments.ts';
-import { framed } from '../protocol/framing.ts';
+import { framed } from '../protocol/frame.ts';
 import { giveBackPayload, type Payload } from '../protocol/json.ts';
 import type { WireError } from '../protocol/messages.ts';
 import type { QueueItem } from '../resilience/queue.ts';
+import type { Admission } from '../resilience/waiting-list.ts';
 import type { PendingCall } from '../rpc/channel.ts';
 import type { Carrier } from './carrier.ts';
+import { follow, unfollow, type Follower } from './signals.ts';
+import { clearTimeout, performance, setImmediate, setTimeout } from '../util/timers.ts';
 
 /** Where a call is under way: told what happens to it. */
 export interface Place {
@@ -24,6 +29,8 @@ export interface Place {
   answered(call: Call, result: unknown, at: number): void;
   refused(call: Call, error: WireError, isLarge: boolean): void;
   garbled(call: Call, reason: string): void;
+  /** Why no child can take the call; null while one can. */
+  outage?(): Outage | null;
   /** The caller has its answer already: the deadline passed, or it cancelled. */
   abandoned(call: Call, why: 'timeout' | 'cancelled'): void;
 }
@@ -46,7 +53,12 @@ export interface CallRequest {
 
 /** What a frame adds to the arguments: enough for the longest method name. */
 const ENVELOPE_BYTES = 512;
+/** A timer that is later than this was held up by our own loop. */
+const LATE_MS = 10;
 const NOTHING: readonly Buffer[] = [];
+const NO_PARAMS: Payload = { json: '', attachments: NO_ATTACHMENTS };
+/** It pauses before a retry, or its version is being looked for. */
+const NOT_PLACED: Outage = { state: 'had not been given the call yet', error: null };
 
 export class Call implements QueueItem, PendingCall {
   readonly id: number;
@@ -62,7 +74,7 @@ export class Call implements QueueItem, PendingCall {
   /** The breaker's leave for this attempt; -1 once it was told how the attempt ended. */
   generation = -1;
   place: Place | null = null;
-  admission: QueueItem['admission'] = null;
+  admission: Admission<QueueItem> | null = null;
   /** Whom it was given to. */
   carrier: Carrier | null = null;
   frame: string | null = null;
@@ -77,9 +89,13 @@ export class Call implements QueueItem, PendingCall {
   sharesParams = false;
   /** Of the pause before a retry, or of the grace for a cancel: never both. */
   timer: NodeJS.Timeout | null = null;
-  readonly #request: CallRequest;
+  readonly timeoutMs: number;
+  readonly #plugin: string;
+  readonly #traceparent: string | undefined;
+  readonly #observer: CallObserver | null;
+  #params: Payload;
   readonly #deadline: NodeJS.Timeout;
-  readonly #onAbort: (() => void) | null = null;
+  #follower: Follower | null = null;
   #release: (() => void) | null = null;
   /** Attempts whose frame is in the pipe, or was when that broke. */
   #leaving = 0;
@@ -88,13 +104,16 @@ export class Call implements QueueItem, PendingCall {
   #reject!: (error: ChameleonError) => void;
 
   constructor(request: CallRequest) {
-    this.#request = request;
     this.id = request.id;
     this.method = request.method;
     this.range = request.range;
-    const { json, attachments } = request.params;
-    this.bytes = payloadBytes(json, attachments);
+    this.bytes = payloadBytes(request.params.json, request.params.attachments);
     this.key = request.key;
+    this.timeoutMs = request.timeoutMs;
+    this.#plugin = request.plugin;
+    this.#traceparent = request.traceparent;
+    this.#observer = request.observer;
+    this.#params = request.params;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -102,37 +121,32 @@ export class Call implements QueueItem, PendingCall {
     this.madeAt = performance.now();
     this.deadlineAt = this.madeAt + request.timeoutMs;
     this.#deadline = setTimeout(expire, request.timeoutMs, this);
-    const { signal } = request;
-    if (signal !== undefined) {
-      // One signal for many calls is no leak, and Node is not to warn of one.
-      if (signal instanceof EventTarget) setMaxListeners(0, signal);
-      this.#onAbort = () => this.#abandon(new CallCancelledError(this.subject, signal.reason), 'cancelled');
-      signal.addEventListener('abort', this.#onAbort, { once: true });
-    }
+    if (request.signal !== undefined) this.#follower = follow(request.signal, this);
   }
 
   get subject(): ErrorSubject {
-    return { plugin: this.#request.plugin, version: this.version, method: this.method };
+    return { plugin: this.#plugin, version: this.version, method: this.method };
   }
 
   /** Method and arguments, as one short text. */
   get digest(): string {
-    const { json, attachments } = this.#request.params;
+    const { json, attachments } = this.#params;
     const hash = createHash('sha256').update(json).update(attachmentsMember(attachments));
     for (const { bytes } of attachments) hash.update(bytes);
     return `${this.method} ${hash.digest('hex').slice(0, 16)}`;
-  }
-
-  get timeoutMs(): number {
-    return this.#request.timeoutMs;
   }
 
   get isRunning(): boolean {
     return this.sentAt !== null;
   }
 
+  /** Its caller gave up, and the grace for its cancellation is over. */
+  get ignoresCancel(): boolean {
+    return this.settled && this.timer === null;
+  }
+
   tooLarge(bytes: number, limit: number): PayloadTooLargeError | null {
-    return bytes + ENVELOPE_BYTES > limit ? new PayloadTooLargeError(this.subject, 'arguments', bytes, limit) : null;
+    return bytes + ENVELOPE_BYTES > limit ? new PayloadTooLargeError(this.subject, 'arguments', { bytes, limit, bound: 'maxMessageBytes' }) : null;
   }
 
   /**
@@ -140,8 +154,8 @@ export class Call implements QueueItem, PendingCall {
    * the numbers that this child wants.
    */
   encode(now: number, takesAttachments: boolean, limit: number): PayloadTooLargeError | null {
-    const { params, traceparent } = this.#request;
-    let { json, attachments } = params;
+    const traceparent = this.#traceparent;
+    let { json, attachments } = this.#params;
     if (!takesAttachments && attachments.length > 0) {
       // A byte takes two as a number, at least: what cannot fit is not even written down.
       let refused = this.tooLarge(textBytes(json) + 2 * bytesOf(attachments), limit);
@@ -199,9 +213,11 @@ export class Call implements QueueItem, PendingCall {
     this.place = null;
     this.carrier = null;
     this.frame = null;
+    this.behind = NOTHING;
     const release = this.#release;
     this.#release = null;
     release?.();
+    if (this.settled) this.#letGo();
   }
 
   succeed(result: unknown, at = performance.now()): void {
@@ -213,24 +229,36 @@ export class Call implements QueueItem, PendingCall {
 
   /** Only what is certain to be read by nobody: not what failed, which may be looked at yet, and not what is in a pipe. */
   #giveBack(): void {
-    if (this.#succeeded && this.#leaving === 0 && !this.sharesParams) giveBackPayload(this.#request.params);
+    if (this.#succeeded && this.#leaving === 0 && !this.sharesParams) giveBackPayload(this.#params);
+  }
+
+  /** Keeps 3, once the attempt is over: until then the digest of the arguments may be wanted. */
+  #letGo(): void {
+    // After a success the arguments are given back, which may be later.
+    if (!this.#succeeded) this.#params = NO_PARAMS;
   }
 
   fail(error: ChameleonError): void {
     if (!this.#settle(error.code, performance.now())) return;
     this.#reject(error);
+    if (this.place === null) this.#letGo();
   }
 
   /** Before another attempt. */
   again(): void {
     this.attempt++;
     this.sentAt = null;
-    const { observer, plugin } = this.#request;
-    observer?.retried(plugin, this.version, this.method);
+    this.#observer?.retried(this.#plugin, this.version, this.method);
   }
 
   expire(): void {
-    this.#abandon(new CallTimeoutError(this.subject, this.#request.timeoutMs, this.isRunning ? 'running' : 'queued'), 'timeout');
+    const outage = this.isRunning ? null : this.place === null ? NOT_PLACED : (this.place.outage?.() ?? null);
+    this.#abandon(new CallTimeoutError(this.subject, this.timeoutMs, this.isRunning ? 'running' : 'queued', outage), 'timeout');
+  }
+
+  /** Its caller wants it no more. */
+  cancel(reason: unknown): void {
+    this.#abandon(new CallCancelledError(this.subject, reason), 'cancelled');
   }
 
   #abandon(error: ChameleonError, why: 'timeout' | 'cancelled'): void {
@@ -244,9 +272,11 @@ export class Call implements QueueItem, PendingCall {
     if (this.settled) return false;
     this.settled = true;
     clearTimeout(this.#deadline);
-    if (this.#onAbort !== null) this.#request.signal?.removeEventListener('abort', this.#onAbort);
-    const { observer, plugin } = this.#request;
+    if (this.#follower !== null) unfollow(this.#follower);
+    this.#follower = null;
+    const observer = this.#observer;
     if (observer !== null) {
+      const plugin = this.#plugin;
       if (this.sentAt === null) observer.settled(plugin, this.version, this.method, code, now - this.madeAt, -1);
       else observer.settled(plugin, this.version, this.method, code, this.sentAt - this.madeAt, now - this.sentAt);
     }
@@ -255,5 +285,7 @@ export class Call implements QueueItem, PendingCall {
 }
 
 function expire(call: Call): void {
-  call.expire();
+  // The answer may wait in the pipe, which is read before immediates.
+  if (performance.now() - call.deadlineAt > LATE_MS) setImmediate(() => call.expire());
+  else call.expire();
 }

@@ -1,6 +1,7 @@
 /** The children of one version that take calls, and which of them gets the next one. Starts and stops none of them. */
 import type { Instance } from '../instance/instance.ts';
 import { hashOf, weightOf } from '../resilience/hash.ts';
+import type { ReplaceReason } from '../events.ts';
 import type { PendingCall } from '../rpc/channel.ts';
 
 export interface Carrier {
@@ -9,13 +10,15 @@ export interface Carrier {
   readonly number: number;
   /** It takes new calls. `Carriers` says so. */
   isOpen: boolean;
+  /** Why a fresh child is to take its place; null while none is. */
+  replacing: ReplaceReason | null;
   /** Calls that it has begun. */
   begun: number;
   /** It has begun as many calls as one may. */
   onSpent(): void;
-  /** It did not acknowledge a cancel in time. */
+  /** Calls that ignore their cancellation hold too many slots on it. */
   onCancelIgnored(): void;
-  /** A call ended on it while it takes no new ones. */
+  /** One of its calls ended, or ignored its cancellation, while it takes no new calls. */
   onLeft(): void;
 }
 

@@ -1,12 +1,13 @@
 /** What a deployment is given, the phases of its life with what each owns, and what its end comes to. */
-import type PQueue from 'p-queue';
 import type { Release } from '../catalog/release.ts';
 import { describeExit, PluginUnavailableError, type ChameleonError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import type { Spares } from '../instance/spares.ts';
 import type { InstanceEnd } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
+import type { Limiter } from '../resilience/limiter.ts';
 import type { ByteBudget } from '../resilience/queue.ts';
+import type { IntakeBudget } from '../rpc/intake.ts';
 import type { ExitCause, ExitFacts, RolloutReason } from '../types.ts';
 import type { Call } from './call.ts';
 
@@ -21,10 +22,12 @@ export interface DeploymentOptions {
   states?: readonly unknown[] | undefined;
   emit: Emit;
   /** Bounds how many children of the whole supervisor start at a time. */
-  starts: PQueue;
+  starts: Limiter;
   spares: Spares;
   /** Bytes that wait in all deployments together. */
   total: ByteBudget;
+  /** Bytes that were received from all their children and are not delivered. */
+  intake: IntakeBudget;
   random(): number;
   /** Why the release must not be started now; null when it may. */
   verify(release: Release): Promise<Refusal | null>;

@@ -7,7 +7,8 @@
  * 3. After `stop()` resolved nothing of it is left.
  */
 import type { Release } from '../catalog/release.ts';
-import { PluginUnavailableError, type ChameleonError } from '../errors.ts';
+import type { Outage } from '../error-base.ts';
+import { PluginUnavailableError, type ChameleonError, type ErrorSubject } from '../errors.ts';
 import type { Instance } from '../instance/instance.ts';
 import type { Claim } from '../instance/spares.ts';
 import type { InstanceEnd, Readiness } from '../instance/state.ts';
@@ -22,6 +23,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { Idleness } from './idleness.ts';
 import { Seat } from './seat.ts';
 import { versionStatus } from './status.ts';
+import { performance } from '../util/timers.ts';
 
 export class Deployment {
   readonly release: Release;
@@ -35,6 +37,8 @@ export class Deployment {
   readonly #unseen: Set<Seat>;
   #readiness: Readiness | null = null;
   #firstError: ChameleonError | null = null;
+  /** Of the last start that failed, while none has succeeded since. */
+  #startError: ChameleonError | null = null;
   #state: State = { kind: 'starting' };
   readonly #idleness: Idleness;
   /** To spares for its children. */
@@ -59,6 +63,7 @@ export class Deployment {
     this.dispatcher = new Dispatcher({
       options: setup.options,
       total: setup.total,
+      outage: () => this.#outage(),
       onPoisoned: ({ method, digest, deaths }) => setup.emit({ kind: 'call-poisoned', plugin, version, method, digest, deaths }),
       onBreakerChange: (from, to) => {
         setup.emit({ kind: 'breaker-changed', plugin, version, from, to });
@@ -89,10 +94,15 @@ export class Deployment {
     return this.#quiesced;
   }
 
+  /** Of the children that take calls. */
+  get pids(): number[] {
+    return this.#serving.map((instance) => instance.status().pid).filter((pid) => pid !== null);
+  }
+
   submit(call: Call, now: number): void {
     call.version = this.release.version;
     if (this.isServing) this.dispatcher.submit(call, now);
-    else call.fail(new PluginUnavailableError(call.subject, this.#state.kind, this.#state.kind === 'failed' ? this.#state.error : undefined));
+    else call.fail(this.#unavailable(call.subject));
     if (this.#state.kind === 'idle') this.#wake(now);
   }
 
@@ -104,7 +114,7 @@ export class Deployment {
 
   /** Ends every instance at once; `stop` reports it. */
   kill(): void {
-    for (const seat of this.#seats) seat.kill();
+    for (const seat of this.#seats) seat.instances.kill();
   }
 
   /** Finishes what runs, lets the rest wait, and answers with what each child hands over, null for none. Then `resume` or `stop` is due. */
@@ -129,15 +139,17 @@ export class Deployment {
   status(role: VersionRole): VersionStatus {
     return versionStatus({
       release: this.release,
+      debug: this.options.debug,
       state: this.state,
       role,
       dispatcher: this.dispatcher,
       restarts: this.#restarts,
       serving: this.#serving.map((instance) => instance.status()),
-      instances: this.#seats.flatMap((seat) => seat.instances()),
-      error: this.#state.kind === 'failed' ? this.#state.error : null,
+      instances: this.#seats.flatMap((seat) => seat.instances.status()),
+      retryAfterMs: this.#dueInMs,
+      error: this.#state.kind === 'failed' ? this.#state.error : this.#startError,
       lastExit: this.#lastExit,
-      droppedLogs: this.#seats.reduce((sum, { droppedLogs }) => sum + droppedLogs, 0),
+      droppedLogs: this.#seats.reduce((sum, { instances }) => sum + instances.droppedLogs, 0),
     });
   }
 
@@ -146,12 +158,18 @@ export class Deployment {
     return this.#setup.once && this.#unseen.size > 0;
   }
 
+  /** Milliseconds until the next start; null while none is due. */
+  get #dueInMs(): number | null {
+    const due = this.#seats.map(({ restarter }) => restarter.dueInMs).filter((ms) => ms !== null);
+    return due.length === 0 ? null : Math.min(...due);
+  }
+
   get #serving(): Instance[] {
     return this.#seats.map(({ instance }) => instance).filter((instance) => instance !== null);
   }
 
   get #restarts(): number {
-    return this.#seats.reduce((sum, { restarts }) => sum + restarts, 0);
+    return this.#seats.reduce((sum, { restarter }) => sum + restarter.restarts, 0);
   }
 
   get #lastExit(): ExitFacts | null {
@@ -166,6 +184,7 @@ export class Deployment {
       number,
       state: states?.[number],
       claim: this.#claim,
+      isUrgent: () => this.#setup.once || (this.#readiness ?? this.#wokenAt) !== null,
       isTried: () => this.#isTried,
       onUp: (carrier, readiness) => this.#onUp(seat, carrier, readiness),
       onDown: (carrier) => this.#onDown(seat, carrier),
@@ -193,7 +212,7 @@ export class Deployment {
     report.abandonedCalls += this.dispatcher.waiting;
     this.dispatcher.giveBack(() => true);
     const left = Math.max(0, drainTimeoutMs - (performance.now() - started));
-    addEnds(report, (await Promise.all(this.#seats.map((seat) => seat.stop(left)))).flat());
+    addEnds(report, (await Promise.all(this.#seats.map((seat) => seat.instances.stop(left)))).flat());
     this.dispatcher.giveBack(() => true);
     this.#state = { kind: 'stopped' };
     return report;
@@ -246,6 +265,7 @@ export class Deployment {
   /** A start of this seat was seen: the first one counts. */
   #onFirst(seat: Seat, error: ChameleonError | null): void {
     this.#firstError ??= error;
+    this.#startError = error;
     if (error !== null && this.#setup.once) return this.#ready.reject(error);
     this.#unseen.delete(seat);
     if (this.#unseen.size > 0) return;
@@ -257,12 +277,24 @@ export class Deployment {
     const isTried = this.#isTried;
     this.#onFirst(seat, error);
     if (!this.#seats.every((each) => each.isHopeless)) return;
-    for (const each of this.#seats) each.fail();
+    if (this.options.restart.whenSpent === 'stop') for (const each of this.#seats) each.fail();
     this.#wokenAt = null;
     const { name: plugin, version } = this.release;
+    const isNew = this.#state.kind !== 'failed';
     this.#state = { kind: 'failed', error };
     this.onTrouble?.({ reason: 'crashed', detail: error.message, stderrTail: '' });
-    if (!isTried) this.#setup.emit({ kind: 'plugin-failed', plugin, version, error });
+    // A start that was tried again and failed is told by its own event.
+    if (isNew && !isTried) this.#setup.emit({ kind: 'plugin-failed', plugin, version, error, retryAfterMs: this.#dueInMs });
     this.dispatcher.giveBack(() => true);
+  }
+
+  #unavailable(subject: ErrorSubject): PluginUnavailableError {
+    const { kind } = this.#state;
+    return new PluginUnavailableError(subject, kind, this.#state.kind === 'failed' ? this.#state.error : undefined, this.#dueInMs);
+  }
+
+  #outage(): Outage {
+    const state = this.#quiesced ? 'was handing over to another version' : this.#readiness === null ? 'was still starting' : 'was restarting';
+    return { state, error: this.#startError };
   }
 }

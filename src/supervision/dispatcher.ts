@@ -6,21 +6,27 @@
  * 2. The breaker is told once of every call that it admitted, and once of a death, however many calls that took along.
  * 3. A call that was never sent is not lost with its instance: it waits again, before all others.
  * 4. When the circuit opens, what waits is not sent to the plugin that it protects.
+ * 5. A deadline that the caller chose shorter than the method's own counts neither for the breaker nor against a version on trial.
  */
+import type { Outage } from '../error-base.ts';
 import { CircuitOpenError, MethodNotFoundError, PluginCrashedError, ProtocolError, QueueFullError, type ChameleonError } from '../errors.ts';
 import type { InstanceEnd } from '../instance/state.ts';
 import type { ResolvedPluginOptions } from '../options.ts';
-import type { WireError } from '../protocol/messages.ts';
+import { ErrorCode, type WireError } from '../protocol/messages.ts';
 import { Breaker, type Outcome } from '../resilience/breaker.ts';
 import { CallQueue, type ByteBudget } from '../resilience/queue.ts';
-import { RecentCalls, type Sample } from '../resilience/recent.ts';
+import { type RecentCall, RecentCalls } from '../resilience/recent.ts';
 import type { PendingCall } from '../rpc/channel.ts';
 import type { BreakerState, MethodInfo, PoisonedCall } from '../types.ts';
+import { blamed } from './blame.ts';
 import { Call, type Place } from './call.ts';
 import { type Carrier, Carriers } from './carrier.ts';
+import { IgnoredCancels } from './ignored-cancels.ts';
+import { Pace } from './pace.ts';
 import { PoisonGuard } from './poison-guard.ts';
 import { Refusals } from './refusals.ts';
 import { remoteFailure } from './remote.ts';
+import { performance, setTimeout } from '../util/timers.ts';
 
 export interface DispatcherOptions {
   options: ResolvedPluginOptions;
@@ -30,18 +36,18 @@ export interface DispatcherOptions {
   onPoisoned(call: PoisonedCall): void;
   /** An attempt failed; whether there is another one is decided above. */
   onFailure(call: Call, error: ChameleonError, mayRetry: boolean): void;
+  /** Why no carrier is open, or none may be used. */
+  outage(): Outage;
   /** The call was not begun and this deployment will not begin it. */
   onReturned(call: Call): void;
 }
 
-/** Weight of the newest call in the mean that `retryAfterMs` is estimated from. */
-const MEAN_WEIGHT = 0.1;
-const MIN_RETRY_AFTER_MS = 10;
-const MAX_RETRY_AFTER_MS = 10_000;
-
 export class Dispatcher implements Place {
   readonly breaker: Breaker;
   readonly poison: PoisonGuard;
+  readonly ignoredCancels: IgnoredCancels;
+  /** When it was called last, or a call ended. */
+  lastCallAt = 0;
   readonly #recent = new RecentCalls();
   readonly #refusals = new Refusals();
   readonly #setup: DispatcherOptions;
@@ -49,8 +55,7 @@ export class Dispatcher implements Place {
   #methods: ReadonlyMap<string, MethodInfo> | null = null;
   readonly #carriers: Carriers;
   #held = false;
-  #lastCallAt = 0;
-  #meanMs = 1;
+  readonly #pace: Pace;
 
   constructor(setup: DispatcherOptions) {
     this.#setup = setup;
@@ -61,7 +66,9 @@ export class Dispatcher implements Place {
     });
     this.poison = new PoisonGuard(setup.options, setup.onPoisoned);
     this.#carriers = new Carriers(setup.options.routing === 'key');
-    const { concurrency, maxQueue, maxQueueBytes, fairBy } = setup.options;
+    const { concurrency, maxQueue, maxQueueBytes, fairBy, ignoredCancelRatio } = setup.options;
+    this.#pace = new Pace(concurrency);
+    this.ignoredCancels = new IgnoredCancels(concurrency, ignoredCancelRatio);
     this.#queue = new CallQueue({ concurrency, maxQueue, maxQueueBytes, fair: fairBy === 'key', total: setup.total });
     this.#queue.pause();
   }
@@ -74,11 +81,6 @@ export class Dispatcher implements Place {
     return this.#queue.running;
   }
 
-  /** When it was called last, or a call ended. */
-  get lastCallAt(): number {
-    return this.#lastCallAt;
-  }
-
   get heldBytes(): number {
     return this.#queue.heldBytes;
   }
@@ -88,15 +90,18 @@ export class Dispatcher implements Place {
     return this.#methods;
   }
 
-  /** What its calls came to that ended at `since` or later, and what those come to that still run. */
-  sample(since: number): Sample {
-    const now = performance.now();
-    const running = this.#carriers.calls().flatMap(({ sentAt }) => (sentAt === null ? [] : [now - sentAt]));
-    return this.#recent.sample(since, running);
+  /** Its calls that ended at `since` or later, the oldest first, and then those that still run. */
+  recentCalls(since: number): RecentCall[] {
+    const endedAt = performance.now();
+    const running = this.#carriers.calls().filter((call) => call.sentAt !== null && !this.#isImpatient(call as Call));
+    return [
+      ...this.#recent.since(since),
+      ...running.map(({ method, sentAt }) => ({ method, endedAt, ranMs: endedAt - sentAt!, failed: false, isSecond: false })),
+    ];
   }
 
   submit(call: Call, now: number): void {
-    this.#lastCallAt = now;
+    this.lastCallAt = now;
     if (this.#methods !== null && !this.#methods.has(call.method)) return call.fail(this.#noSuchMethod(call));
     const refused = call.tooLarge(call.bytes, this.#setup.options.maxMessageBytes) ?? this.poison.refusal(call);
     if (refused !== null) return call.fail(refused);
@@ -111,7 +116,7 @@ export class Dispatcher implements Place {
     if (refusal === null) return;
     this.#tell(call, 'ignored', 0);
     call.leave();
-    call.fail(this.#refusals.made(now, () => new QueueFullError(call.subject, refusal, this.#retryAfterMs())));
+    call.fail(this.#refusals.made(now, () => new QueueFullError(call.subject, refusal, this.#pace.retryAfterMs(this.#queue.waiting))));
   }
 
   /** Whether there is anyone to carry calls. */
@@ -160,11 +165,14 @@ export class Dispatcher implements Place {
   /** Settles what a dead instance left, at once. */
   bury(end: InstanceEnd): void {
     const calls = end.unanswered.filter((pending) => pending instanceof Call);
-    this.#countDeath(calls, end);
+    const told = calls.filter((call) => call.generation >= 0 && call.sentAt !== null);
+    const culprit = blamed(told, end);
+    for (const call of told) this.#tell(call, call === culprit ? 'failure' : 'ignored', 0);
     this.poison.died(calls, end);
     const unsent: Call[] = [];
     for (const call of calls) {
       call.carrier = null;
+      this.ignoredCancels.remove(call);
       if (call.settled) call.leave();
       else if (call.sentAt === null) unsent.push(call);
       else this.#fail(call, new PluginCrashedError(call.subject, end.exit, true), true);
@@ -205,7 +213,7 @@ export class Dispatcher implements Place {
 
   answered(call: Call, result: unknown, at: number): void {
     const runningMs = at - call.sentAt!;
-    this.#meanMs += MEAN_WEIGHT * (runningMs - this.#meanMs);
+    this.#pace.add(runningMs);
     this.#tell(call, 'success', runningMs, at);
     this.poison.succeeded(call);
     this.#leave(call);
@@ -215,7 +223,8 @@ export class Dispatcher implements Place {
   refused(call: Call, error: WireError, isLarge: boolean): void {
     if (call.settled) return this.#leave(call);
     const failure = remoteFailure(call, error, isLarge, this.#info(call));
-    this.#tell(call, failure.outcome, performance.now() - call.sentAt!);
+    const isIgnored = error.code === ErrorCode.cancelled && this.#isImpatient(call);
+    this.#tell(call, isIgnored ? 'ignored' : failure.outcome, performance.now() - call.sentAt!);
     this.#fail(call, failure.error, failure.mayRetry);
   }
 
@@ -225,6 +234,10 @@ export class Dispatcher implements Place {
     this.#fail(call, new ProtocolError(reason, call.subject), true);
   }
 
+  outage(): Outage | null {
+    return this.isOpen && !this.#held ? null : this.#setup.outage();
+  }
+
   abandoned(call: Call, why: 'timeout' | 'cancelled'): void {
     const { carrier } = call;
     if (carrier === null) {
@@ -232,10 +245,22 @@ export class Dispatcher implements Place {
       this.#tell(call, 'ignored', 0);
       return call.leave();
     }
-    this.#tell(call, why === 'timeout' && call.isRunning ? 'failure' : 'ignored', 0);
+    this.#tell(call, why === 'timeout' && call.isRunning && !this.#isImpatient(call) ? 'failure' : 'ignored', 0);
     if (carrier.instance.cancel(call)) return this.#leave(call);
-    if (!carrier.isOpen) return carrier.onLeft();
-    call.timer = setTimeout(() => carrier.onCancelIgnored(), this.#setup.options.cancelGraceMs);
+    call.timer = setTimeout(() => this.#graceOver(call, carrier), this.#setup.options.cancelGraceMs);
+  }
+
+  /** The call goes on, and keeps its slot. */
+  #graceOver(call: Call, carrier: Carrier): void {
+    call.timer = null;
+    const worst = this.ignoredCancels.add(call, carrier);
+    if (carrier.isOpen) worst?.onCancelIgnored();
+    else carrier.onLeft();
+  }
+
+  /** Keeps 5: the deadline says how long the caller had time, and nothing of the plugin. */
+  #isImpatient(call: Call): boolean {
+    return call.timeoutMs < (this.#info(call)?.timeoutMs ?? this.#setup.options.callTimeoutMs);
   }
 
   /** The attempt is over with an error. */
@@ -247,28 +272,17 @@ export class Dispatcher implements Place {
 
   #leave(call: Call): void {
     const { carrier } = call;
+    this.ignoredCancels.remove(call);
     call.leave();
     if (carrier !== null && !carrier.isOpen) carrier.onLeft();
   }
 
-  /** A death counts against the newest call that it took along: an older generation would not be heard. */
-  #countDeath(calls: readonly Call[], end: InstanceEnd): void {
-    const told = calls.filter((call) => call.generation >= 0 && call.sentAt !== null);
-    const newest = Math.max(...told.map((call) => call.generation));
-    let counted = end.kind === 'stopped' || end.exit.cause === 'cancel-ignored';
-    for (const call of told) {
-      const counts = !counted && call.generation === newest;
-      counted ||= counts;
-      this.#tell(call, counts ? 'failure' : 'ignored', 0);
-    }
-  }
-
   #tell(call: Call, outcome: Outcome, runningMs: number, now = performance.now()): void {
-    this.#lastCallAt = now;
+    this.lastCallAt = now;
     const { generation } = call;
     call.generation = -1;
     if (generation < 0) return;
-    if (outcome !== 'ignored') this.#recent.add(now, runningMs, outcome === 'failure');
+    if (outcome !== 'ignored') this.#recent.add(now, call.method, runningMs, outcome === 'failure', call.hasMoved);
     this.breaker.record(generation, outcome, now, runningMs);
   }
 
@@ -278,12 +292,5 @@ export class Dispatcher implements Place {
 
   #noSuchMethod(call: Call): MethodNotFoundError {
     return new MethodNotFoundError(call.subject, [...(this.#methods?.keys() ?? [])]);
-  }
-
-  /** How long the queue takes to move on by a tenth, as the last calls went. */
-  #retryAfterMs(): number {
-    const { concurrency } = this.#setup.options;
-    const estimate = (this.#meanMs * Math.max(1, this.#queue.waiting / 10)) / concurrency;
-    return Math.ceil(Math.min(MAX_RETRY_AFTER_MS, Math.max(MIN_RETRY_AFTER_MS, estimate)));
   }
 }

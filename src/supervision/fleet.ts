@@ -4,6 +4,7 @@
  */
 import { highestSatisfying } from '../catalog/reference.ts';
 import type { Release } from '../catalog/release.ts';
+import { PluginUnavailableError, VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { Share } from '../resilience/share.ts';
 import type { VersionRole } from '../types.ts';
 import type { Deployment } from './deployment.ts';
@@ -11,6 +12,8 @@ import type { Deployment } from './deployment.ts';
 export class Fleet {
   #active: Deployment | null = null;
   readonly #pinned = new Set<Deployment>();
+  /** By version: why what is to run beside the active one may not be started. */
+  readonly refused = new Map<string, ChameleonError>();
   /** Being tried by a rollout. */
   candidate: Deployment | null = null;
   /** What was active before, kept warm to be gone back to. */
@@ -41,6 +44,22 @@ export class Fleet {
     return range === null ? this.#active : highest(this.#serving, range);
   }
 
+  /** The version in `range` that has failed, where it is the only answer. */
+  failed(range: string): Deployment | null {
+    return highest(
+      this.kept.filter(({ state }) => state === 'failed'),
+      range,
+    );
+  }
+
+  /** Why no version in `range` is there. */
+  missing(plugin: string, range: string): ChameleonError {
+    const refused = [...this.refused].map(([version, error]) => ({ version, error }));
+    const found = highestSatisfying(refused, range);
+    if (found === undefined) return new VersionNotFoundError(plugin, range, this.versions);
+    return new PluginUnavailableError({ plugin, version: found.version }, 'refused', found.error);
+  }
+
   /** The same for a first attempt, of which the candidate may have its share; all of them when the active version has given up. */
   choose(range: string | null, key: string | undefined): Deployment | null {
     const { share, candidate } = this;
@@ -63,13 +82,15 @@ export class Fleet {
   }
 
   pin(deployment: Deployment): void {
+    this.refused.delete(deployment.release.version);
     this.#pinned.add(deployment);
   }
 
   /** How the pinned ones differ from `wanted`, those of `spared` versions left out. */
   pinsBut(wanted: readonly Release[], spared: ReadonlySet<string>): { leaving: Deployment[]; missing: Release[] } {
-    const isWanted = ({ release: { version } }: Deployment): boolean => spared.has(version) || wanted.some((each) => each.version === version);
-    const isThere = ({ version }: Release): boolean => this.pinned.some(({ release }) => release.version === version);
+    const isOne = (a: Release, b: Release): boolean => a.version === b.version && a.dir === b.dir;
+    const isWanted = ({ release }: Deployment): boolean => spared.has(release.version) || wanted.some((each) => isOne(each, release));
+    const isThere = (release: Release): boolean => this.pinned.some((each) => isOne(each.release, release));
     return { leaving: this.pinned.filter((each) => !isWanted(each)), missing: wanted.filter((release) => !isThere(release)) };
   }
 
@@ -79,6 +100,7 @@ export class Fleet {
     const twins = this.pinned.filter((each) => each.release.version === next.release.version);
     for (const twin of twins) this.#pinned.delete(twin);
     this.#active = next;
+    this.refused.delete(next.release.version);
     if (this.candidate === next) this.candidate = null;
     return { before, twins };
   }

@@ -9,7 +9,7 @@ import type { Reconciler } from './reconciler.ts';
 export class Following {
   readonly #reconciler: Reconciler;
   readonly #emit: Emit;
-  #watched: { dir: string; watch: FolderWatch } | null = null;
+  #watched: { dir: string; real: string; watch: FolderWatch } | null = null;
   readonly #turns = new Turns();
   #closed = false;
 
@@ -29,13 +29,30 @@ export class Following {
   }
 
   async #follow({ watch, pluginDir }: ResolvedOptions): Promise<void> {
-    const dir = watch && pluginDir !== null ? await realpath(pluginDir) : null;
-    if (this.#closed || dir === (this.#watched?.dir ?? null)) return;
+    const dir = watch ? pluginDir : null;
+    const real = dir === null ? null : await realpath(dir);
+    if (this.#closed || (dir === this.#watched?.dir && real === this.#watched?.real) || (dir === null && this.#watched === null)) return;
     await this.#end();
-    if (dir === null) return;
-    const onError = (error: Error): void => this.#emit({ kind: 'watch-failed', message: error.message });
+    if (dir === null || real === null) return;
     const { watchPluginFolder } = await import('../watch/plugin-folder.ts');
-    this.#watched = { dir, watch: await watchPluginFolder(dir, (paths) => this.#reconciler.refresh(paths), onError) };
+    const folder = await watchPluginFolder({
+      dir,
+      onChange: (paths) => this.#reconciler.refresh(paths),
+      onMoved: () => void this.#turns.take(() => this.#moved(dir)),
+      onError: (error) => this.#emit({ kind: 'watch-failed', message: error.message }),
+    });
+    this.#watched = { dir, real, watch: folder };
+  }
+
+  /** The plugin folder is another one now: its links were switched. */
+  async #moved(dir: string): Promise<void> {
+    if (this.#closed || this.#watched?.dir !== dir) return;
+    try {
+      await this.#follow({ ...this.#reconciler.options, watch: true, pluginDir: dir });
+      await this.#reconciler.refresh(new Set());
+    } catch (error) {
+      this.#emit({ kind: 'watch-failed', message: (error as Error).message });
+    }
   }
 
   async #end(): Promise<void> {

@@ -3,8 +3,10 @@
  * meanwhile in the old version's queue. Owns the states that are handed over, and how long the outage is.
  */
 import { QuiesceFailedError } from '../errors.ts';
+import { leaveTimeoutMs } from '../options.ts';
 import { within } from '../util/within.ts';
 import type { Deployment } from './deployment.ts';
+import { performance } from '../util/timers.ts';
 
 /** How long a version that is taken back for cause may finish its calls and hand over: nobody is served meanwhile. */
 const FAULTY_MS = 500;
@@ -57,7 +59,7 @@ export class Handover {
 
   /** From the new version, which `retire` ends, back to the old one; from one that is `faulty` at once. */
   async back(candidate: Deployment, isFaulty: boolean, retire: (first: Promise<void>) => Promise<unknown>): Promise<void> {
-    const { drainTimeoutMs } = candidate.options;
+    const drainTimeoutMs = leaveTimeoutMs(candidate.options);
     await retire(this.#takeBack(candidate, isFaulty ? Math.min(FAULTY_MS, drainTimeoutMs) : drainTimeoutMs));
     await this.resume();
   }
@@ -74,7 +76,7 @@ export class Handover {
   }
 }
 
-async function statesOf(deployment: Deployment, timeoutMs = deployment.options.drainTimeoutMs): Promise<unknown[]> {
+async function statesOf(deployment: Deployment, timeoutMs = leaveTimeoutMs(deployment.options)): Promise<unknown[]> {
   const answer = deployment.quiesce();
   if (await within(timeoutMs, answer)) return answer;
   throw new Error(`took more than ${timeoutMs} ms`);

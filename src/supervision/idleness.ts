@@ -3,6 +3,7 @@
  * What follows from it is the deployment's to do.
  */
 import type { Dispatcher } from './dispatcher.ts';
+import { clearTimeout, performance, setTimeout } from '../util/timers.ts';
 
 export class Idleness {
   readonly #timeoutMs: number | null;

@@ -1,10 +1,51 @@
-/** What a deployment does with its instances whatever state it is in. */
+/** Every instance of one seat that is not gone yet, and what is done with all of them whatever state they are in. */
 import type { Instance } from '../instance/instance.ts';
+import type { InstanceEnd } from '../instance/state.ts';
+import type { InstanceStatus } from '../types.ts';
+import { clearTimeout, setTimeout } from '../util/timers.ts';
 
-/** Resolves when nothing is left of those beside the one that serves. What has calls may finish them. */
-export async function endOthers(instances: Iterable<Instance>, serving: Instance | null): Promise<void> {
-  const others = [...instances].filter((each) => each !== serving);
-  await Promise.all(others.map((each) => (each.state.kind === 'starting' ? each.stop(0) : each.gone)));
+export class Instances {
+  readonly #all = new Set<Instance>();
+  /** Of instances that are gone. */
+  #droppedLogs = 0;
+
+  /** Log records that were over the rate. */
+  get droppedLogs(): number {
+    return [...this.#all].reduce((total, { journal }) => total + journal.dropped, this.#droppedLogs);
+  }
+
+  add(instance: Instance): void {
+    this.#all.add(instance);
+    void instance.gone.then(() => {
+      this.#all.delete(instance);
+      this.#droppedLogs += instance.journal.dropped;
+    });
+  }
+
+  status(): InstanceStatus[] {
+    return [...this.#all].map((instance) => instance.status());
+  }
+
+  /** Resolves when nothing of them is left. */
+  async gone(): Promise<void> {
+    await Promise.all([...this.#all].map(({ gone }) => gone));
+  }
+
+  /** Resolves when nothing is left of those beside `serving`. What has calls may finish them. */
+  async endOthers(serving: Instance | null): Promise<void> {
+    const others = [...this.#all].filter((each) => each !== serving);
+    await Promise.all(others.map((each) => (each.state.kind === 'starting' ? each.stop(0) : each.gone)));
+  }
+
+  /** Stops each within `drainTimeoutMs`. */
+  stop(drainTimeoutMs: number): Promise<InstanceEnd[]> {
+    return Promise.all([...this.#all].map((each) => each.stop(drainTimeoutMs)));
+  }
+
+  /** Ends each at once. */
+  kill(): void {
+    for (const instance of this.#all) instance.kill('stopped', 'stopped at once');
+  }
 }
 
 /** Tells when it is `maxAgeMs` old, unless it has ended by then. */

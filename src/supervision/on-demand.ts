@@ -4,6 +4,7 @@ import { VersionNotFoundError, type ChameleonError } from '../errors.ts';
 import type { Call } from './call.ts';
 import type { Deployment } from './deployment.ts';
 import type { Fleet } from './fleet.ts';
+import { performance } from '../util/timers.ts';
 
 export class OnDemand {
   /** Versions that run since a call asked for them. */

@@ -21,9 +21,10 @@ import { Retrier } from './retrier.ts';
 import type { RolloutHost } from './rollout.ts';
 import { Rollouts } from './rollouts.ts';
 import { pluginStatus } from './status.ts';
+import { performance } from '../util/timers.ts';
 
 /** The rest is what each of its deployments is given. */
-export interface PluginSetup extends Pick<DeploymentOptions, 'emit' | 'starts' | 'spares' | 'total' | 'random' | 'verify'> {
+export interface PluginSetup extends Pick<DeploymentOptions, 'emit' | 'starts' | 'spares' | 'total' | 'intake' | 'random' | 'verify'> {
   name: string;
   options: ResolvedPluginOptions;
   observer: CallObserver | null;
@@ -78,8 +79,8 @@ export class Plugin implements RolloutHost {
 
   /** `nextId` makes the ids of calls: of this one, and of a copy of it. */
   call(nextId: () => number, range: string | null, method: string, params: Payload, options: CallOptions): Promise<unknown> {
-    const deployment = this.fleet.choose(range, options.key);
-    if (deployment === null && !(range !== null && this.#options.onDemand)) this.route(range);
+    let deployment = this.fleet.choose(range, options.key);
+    if (deployment === null && !(range !== null && this.#options.onDemand)) deployment = this.route(range);
     const { signal } = options;
     if (signal?.aborted) {
       const subject = { plugin: this.name, version: deployment?.release.version, method };
@@ -99,12 +100,11 @@ export class Plugin implements RolloutHost {
     return call.promise;
   }
 
-  /** The deployment that a call goes to now. Throws when there is none. */
+  /** The deployment that a call goes to now: one that has failed says why. Throws when there is none. */
   route(range: string | null): Deployment {
-    const found = this.fleet.find(range);
+    const found = this.fleet.find(range) ?? (range === null ? null : this.fleet.failed(range));
     if (found !== null) return found;
-    if (range === null) throw this.#unavailable();
-    throw new VersionNotFoundError(this.name, range, this.fleet.versions);
+    throw range === null ? this.#unavailable() : this.fleet.missing(this.name, range);
   }
 
   /** What `rollback` goes back to while nothing is held. */
@@ -210,7 +210,8 @@ export class Plugin implements RolloutHost {
     if (this.#closed) return 'stopped';
     if (this.active === null) return this.fleet.candidate === null ? 'empty' : 'activating';
     if (this.rollouts.isSwitching) return 'switching';
-    return this.active.state === 'starting' ? 'activating' : 'active';
+    const { state } = this.active;
+    return state === 'starting' ? 'activating' : state === 'failed' ? 'failed' : 'active';
   }
 
   #pinned(release: Release): Deployment {
@@ -224,7 +225,7 @@ export class Plugin implements RolloutHost {
   }
 
   #deploy(release: Release, once: boolean, options = this.#options, states?: readonly unknown[]): Deployment {
-    const { starts, spares, total, random, verify } = this.#setup;
+    const { starts, spares, total, intake, random, verify } = this.#setup;
     const deployment: Deployment = new Deployment({
       release,
       options,
@@ -235,6 +236,7 @@ export class Plugin implements RolloutHost {
       starts,
       spares,
       total,
+      intake,
       random,
       verify,
       onFailure: (call, error, mayRetry) => this.#failed(deployment, call, error, mayRetry),
@@ -253,7 +255,9 @@ export class Plugin implements RolloutHost {
     observer = this.#setup.observer,
   ): Call {
     const { key, signal, traceparent } = options;
-    const timeoutMs = options.timeoutMs ?? to?.dispatcher.methods?.get(method)?.timeoutMs ?? (to?.options ?? this.#options).callTimeoutMs;
+    const { debug, callTimeoutMs } = to?.options ?? this.#options;
+    // With `debug` neither the caller's own deadline counts nor the method's.
+    const timeoutMs = debug ? callTimeoutMs : (options.timeoutMs ?? to?.dispatcher.methods?.get(method)?.timeoutMs ?? callTimeoutMs);
     const call = new Call({ id, plugin: this.name, range, method, params, timeoutMs, key, signal, traceparent, observer });
     call.version = to?.release.version ?? '';
     return call;

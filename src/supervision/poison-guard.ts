@@ -4,9 +4,10 @@ import type { InstanceEnd } from '../instance/state.ts';
 import { PoisonList, type PoisonOptions } from '../resilience/poison.ts';
 import type { ExitCause, PoisonedCall } from '../types.ts';
 import type { Call } from './call.ts';
+import { performance } from '../util/timers.ts';
 
 /** Ends that say nothing about the calls that were in flight. */
-const BLAMELESS: readonly ExitCause[] = ['stopped', 'drain-timeout'];
+const BLAMELESS: readonly ExitCause[] = ['stopped', 'drain-timeout', 'cancel-ignored'];
 
 export class PoisonGuard {
   readonly #list: PoisonList;

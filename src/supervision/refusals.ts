@@ -6,6 +6,7 @@
  */
 import type { ChameleonError } from '../errors.ts';
 import { TokenBucket } from '../resilience/rate.ts';
+import { performance } from '../util/timers.ts';
 
 const STACKS_PER_SECOND = 100;
 

@@ -6,12 +6,15 @@ import {
   PayloadTooLargeError,
   PluginThrewError,
   type ChameleonError,
+  type ErrorSubject,
   type RemoteError,
 } from '../errors.ts';
+import { redact } from '../process/redact.ts';
 import { isTooDeep } from '../protocol/json.ts';
 import { ErrorCode, type ThrownData, type WireError } from '../protocol/messages.ts';
 import type { Outcome } from '../resilience/breaker.ts';
 import type { MethodInfo } from '../types.ts';
+import { cut } from '../util/cut.ts';
 import type { Call } from './call.ts';
 
 export interface RemoteFailure {
@@ -36,7 +39,7 @@ export function remoteFailure(call: Call, wire: WireError, isLarge: boolean, met
         mayRetry: false,
       };
     case ErrorCode.resultTooLarge:
-      return { error: new PayloadTooLargeError(subject, 'result', number(data.bytes), number(data.limit)), outcome: 'ignored', mayRetry: false };
+      return { error: tooLarge(subject, data), outcome: 'ignored', mayRetry: false };
     case ErrorCode.methodNotFound:
       return { error: new MethodNotFoundError(subject, []), outcome: 'ignored', mayRetry: false };
     case ErrorCode.cancelled:
@@ -52,8 +55,14 @@ export function remoteFailure(call: Call, wire: WireError, isLarge: boolean, met
   }
 }
 
+function tooLarge(subject: ErrorSubject, { bytes, limit, values, bound }: Record<string, unknown>): PayloadTooLargeError {
+  const excess = { bytes: number(bytes), limit: number(limit) };
+  if (typeof values === 'number') return new PayloadTooLargeError(subject, 'result', { ...excess, bound: 'maxMessageValues', values });
+  return new PayloadTooLargeError(subject, 'result', { ...excess, bound: bound === 'maxTotalAnswerBytes' ? bound : 'maxMessageBytes' });
+}
+
 const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
-const text = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value.slice(0, MAX_MESSAGE) : otherwise);
+const text = (value: unknown, otherwise: string): string => (typeof value === 'string' ? cut(value, MAX_MESSAGE) : otherwise);
 
 function printable(data: unknown, isLarge: boolean): unknown {
   if (isLarge) return '(dropped: it is too large)';
@@ -63,9 +72,10 @@ function printable(data: unknown, isLarge: boolean): unknown {
 /** Whatever the child sent, it becomes bounded fields of known types. */
 function remote(message: unknown, data: Record<string, unknown>, isLarge: boolean, depth = 0): RemoteError {
   const { name, stack, code, cause } = data as Partial<ThrownData>;
-  const error: RemoteError = { name: typeof name === 'string' ? name.slice(0, 200) : 'Error', message: text(message, 'unknown') };
-  if (typeof stack === 'string') error.stack = stack.slice(0, MAX_STACK);
-  if (typeof code === 'string' || typeof code === 'number') error.code = typeof code === 'string' ? code.slice(0, 200) : code;
+  const error: RemoteError = { name: typeof name === 'string' ? cut(name, 200) : 'Error', message: redact(text(message, 'unknown')) };
+  // Not listed, as in every error: who prints this one sees it in `cause`.
+  if (typeof stack === 'string') Object.defineProperty(error, 'stack', { value: redact(cut(stack, MAX_STACK)), enumerable: false });
+  if (typeof code === 'string' || typeof code === 'number') error.code = typeof code === 'string' ? cut(code, 200) : code;
   if (data.data !== undefined) error.data = printable(data.data, isLarge);
   if (typeof cause === 'object' && cause !== null && depth < MAX_CAUSES)
     error.cause = remote(cause.message, cause as unknown as Record<string, unknown>, isLarge, depth + 1);

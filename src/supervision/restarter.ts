@@ -1,7 +1,8 @@
-/** The pause between the death of one instance and the birth of the next, or the end of trying. Owns its timer and nothing else. */
+/** The pause before the next start of a seat. Owns its one timer and nothing else. */
 import type { ChameleonError } from '../errors.ts';
 import type { ResolvedRestartOptions } from '../options.ts';
 import { RestartPolicy, type RestartDecision } from './restart-policy.ts';
+import { clearTimeout, performance, setTimeout } from '../util/timers.ts';
 
 export interface RestarterOptions {
   options: ResolvedRestartOptions;
@@ -16,6 +17,8 @@ export class Restarter {
   readonly #setup: RestarterOptions;
   readonly #policy: RestartPolicy;
   #timer: NodeJS.Timeout | null = null;
+  /** On the monotonic clock. */
+  #dueAt = 0;
 
   constructor(setup: RestarterOptions) {
     this.#setup = setup;
@@ -26,9 +29,19 @@ export class Restarter {
     return this.#policy.restarts;
   }
 
+  /** Milliseconds until the next start; null while none is due. */
+  get dueInMs(): number | null {
+    return this.#timer === null ? null : Math.max(0, Math.ceil(this.#dueAt - performance.now()));
+  }
+
   /** An instance died with `error` after `uptimeMs`. */
   after(error: ChameleonError, uptimeMs: number): void {
     this.#follow(this.#policy.next(performance.now(), uptimeMs), error);
+  }
+
+  /** A start failed with `error`, however long it took. */
+  startFailed(error: ChameleonError): void {
+    this.#follow(this.#policy.startFailed(performance.now()), error);
   }
 
   /** There was no room for an instance. */
@@ -36,18 +49,34 @@ export class Restarter {
     this.#follow(this.#policy.postpone(), error);
   }
 
-  /** Tries again without counting it: what serves now serves on. */
-  later(): void {
-    this.#timer = setTimeout(this.#setup.launch, this.#setup.options.maxBackoffMs);
+  /** Tries again after a delay that grows to a minute, without counting it. */
+  slowly(): void {
+    this.#wait(this.#policy.slowly());
+  }
+
+  /** An instance is ready: no start is due any more. */
+  started(): void {
+    this.cancel();
+    this.#policy.started();
   }
 
   cancel(): void {
-    clearTimeout(this.#timer ?? undefined);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
   }
 
   #follow(decision: RestartDecision, error: ChameleonError): void {
     if (decision.kind === 'give-up') return this.#setup.onSpent(error);
     this.#setup.onScheduled(decision.delayMs, this.#policy.restarts);
-    this.#timer = setTimeout(this.#setup.launch, decision.delayMs);
+    this.#wait(decision.delayMs);
+  }
+
+  #wait(delayMs: number): void {
+    this.cancel();
+    this.#dueAt = performance.now() + delayMs;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#setup.launch();
+    }, delayMs);
   }
 }

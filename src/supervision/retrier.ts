@@ -4,6 +4,7 @@ import type { ResolvedRetryOptions } from '../options.ts';
 import { exponentialDelay } from '../resilience/backoff.ts';
 import { RetryBudget } from '../resilience/retry.ts';
 import type { Call } from './call.ts';
+import { performance, setTimeout } from '../util/timers.ts';
 
 export class Retrier {
   #options: ResolvedRetryOptions;

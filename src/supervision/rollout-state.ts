@@ -1,6 +1,7 @@
 /** The phases of a rollout as data: each with what it owns, and the one function that moves between them. */
 import type { Deployment } from './deployment.ts';
 import type { Trial } from './trial.ts';
+import { clearTimeout } from '../util/timers.ts';
 
 type Phase =
   /** Its manifest is read, and the old version hands over where it must. */

@@ -14,6 +14,7 @@ import type { ResolvedPluginOptions, ResolvedRolloutOptions } from '../options.t
 import { Share } from '../resilience/share.ts';
 import type { RolloutPhase, RolloutReason, RolloutResult, RolloutStatus } from '../types.ts';
 import { deferred } from '../util/deferred.ts';
+import { Contention } from './contention.ts';
 import type { Verdict } from './deployment-state.ts';
 import type { Deployment } from './deployment.ts';
 import type { Fleet } from './fleet.ts';
@@ -21,6 +22,7 @@ import { Handover } from './handover.ts';
 import { move, type RolloutState } from './rollout-state.ts';
 import { Shadow } from './shadow.ts';
 import { Trial } from './trial.ts';
+import { clearTimeout, performance, setTimeout } from '../util/timers.ts';
 
 /** What a rollout needs of its plugin. */
 export interface RolloutHost {
@@ -45,8 +47,6 @@ export interface RolloutRequest {
   force: boolean;
 }
 
-/** How far back the old version's calls are looked at, for a hold without a canary. */
-const BASELINE_MS = 60_000;
 /** Errors that come before anything was started, and are the release's or the rollout's own. */
 const OF_THE_RELEASE = new Set(['ERR_MANIFEST_INVALID', 'ERR_INTEGRITY', 'ERR_QUIESCE_FAILED', 'ERR_ROLLOUT_SUPERSEDED', 'ERR_ROLLED_BACK']);
 
@@ -61,6 +61,8 @@ export class Rollout {
   #plan: ResolvedRolloutOptions | null = null;
   #handover: Handover | null = null;
   #shadow: Shadow | null = null;
+  /** Of both versions, from the start of the new one until the rollout is over. */
+  #contention: Contention | null = null;
   #ended: Promise<RolloutResult> | null = null;
   readonly #phases: RolloutResult['phases'] = [];
   /** Resolves when what it was undone by is done. */
@@ -81,8 +83,9 @@ export class Rollout {
     return { phase: kind, from: this.#from?.release.version ?? null, to: this.#to || null };
   }
 
-  /** The copies that it wants of calls. */
+  /** The copies that it wants of calls to the active version. */
   get shadow(): Shadow | null {
+    if (this.#state.kind === 'holding') return this.#state.trial.copies;
     return this.#state.kind === 'canary' ? this.#shadow : null;
   }
 
@@ -163,6 +166,8 @@ export class Rollout {
     const { fleet } = this.#host;
     const candidate = this.#host.deploy(release, this.#request.options, this.#handover?.states);
     fleet.candidate = candidate;
+    this.#contention = new Contention();
+    if (this.#from !== null) this.#contention.watch(this.#from);
     this.#enter({ kind: 'probing', candidate });
     const { methods } = await this.#orGiven(candidate.ready);
     const known = this.#from?.dispatcher.methods ?? null;
@@ -173,16 +178,10 @@ export class Rollout {
 
   /** Gives it a share of the calls, or copies of them, for as long as that was asked for. */
   async #tryOut(candidate: Deployment): Promise<void> {
-    const { steps, shadow, thresholds } = this.#plan!;
+    const { steps, shadow } = this.#plan!;
     const from = this.#from;
     if (!from?.isServing || this.#handover !== null || (steps.length === 0 && shadow === null)) return;
-    const since = performance.now();
-    const trial = new Trial(
-      candidate,
-      thresholds,
-      () => from.dispatcher.sample(since),
-      (verdict) => this.#given.reject(this.#worse(verdict)),
-    );
+    const trial = this.#trial(candidate, from, false, (verdict) => this.#given.reject(this.#worse(verdict)));
     this.#shadow = shadow && new Shadow(candidate, shadow);
     this.#enter({ kind: 'canary', candidate, trial });
     const share = new Share(0);
@@ -222,15 +221,9 @@ export class Rollout {
   }
 
   #hold(candidate: Deployment, before: Deployment, holdMs: number): void {
-    const baseline = before.dispatcher.sample(performance.now() - BASELINE_MS);
-    const trial = new Trial(
-      candidate,
-      this.#plan!.thresholds,
-      () => baseline,
-      ({ reason, detail, stderrTail }) => {
-        if (!this.undo(reason, detail, stderrTail)) this.retire();
-      },
-    );
+    const trial = this.#trial(candidate, before, true, ({ reason, detail, stderrTail }) => {
+      if (!this.undo(reason, detail, stderrTail)) this.retire();
+    });
     this.#host.fleet.held = before;
     this.#enter({ kind: 'holding', candidate, before, trial, timer: setTimeout(() => this.retire(), holdMs) });
     // Keeps rule 3 of the plugin: what waits is not begun by the old version any more.
@@ -260,6 +253,10 @@ export class Rollout {
     return failure;
   }
 
+  #trial(candidate: Deployment, stable: Deployment, isHeld: boolean, onWorse: (verdict: Verdict) => void): Trial {
+    return new Trial({ candidate, stable, isHeld, thresholds: this.#plan!.thresholds, contention: this.#contention!, onWorse });
+  }
+
   #worse({ reason, detail, stderrTail }: Verdict): ChameleonError {
     return new RolledBackError({ plugin: this.#host.name, version: this.#to }, reason, detail, stderrTail);
   }
@@ -285,6 +282,7 @@ export class Rollout {
     this.#state = move(this.#state, next, now);
     this.#phases.push({ name: kind, ms: Math.round(now - since) });
     if (this.#state.kind !== 'over') this.#tell(this.#state.kind);
+    else this.#contention?.end();
   }
 
   #tell(phase: RolloutPhase): void {

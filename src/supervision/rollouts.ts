@@ -4,6 +4,7 @@ import type { RolloutResult, RolloutStatus } from '../types.ts';
 import { Turns } from '../util/turns.ts';
 import { Rollout, type RolloutHost, type RolloutRequest } from './rollout.ts';
 import type { Shadow } from './shadow.ts';
+import { performance } from '../util/timers.ts';
 
 /** Of a rollout that is under way, or waits for its turn. */
 interface Ticket {
@@ -38,7 +39,7 @@ export class Rollouts {
 
   /** Takes the copies of calls that are to be made now. */
   get shadow(): Shadow | null {
-    return this.#current?.shadow ?? null;
+    return this.#current?.shadow ?? this.#last?.shadow ?? null;
   }
 
   async run(request: RolloutRequest, supersede = false): Promise<RolloutResult> {

@@ -4,24 +4,28 @@
  * 1. Options that were given for a plugin are kept, whether it is there yet or not.
  * 2. Nothing is started that was not checked right before.
  */
+import { realpath } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import PQueue from 'p-queue';
-import { scanCatalog } from '../catalog/catalog.ts';
+import { sep } from 'node:path';
+import satisfies from 'semver/functions/satisfies.js';
+import { scanCatalog, type Catalog } from '../catalog/catalog.ts';
 import { highestSatisfying } from '../catalog/reference.ts';
-import { checkEngines, readRelease, type Release } from '../catalog/release.ts';
-import { isChameleonError, PluginExistsError, PluginNotFoundError, PluginUnavailableError, SupervisorClosedError } from '../errors.ts';
+import { readRelease, type Release } from '../catalog/release.ts';
+import { PluginExistsError, PluginNotFoundError, SupervisorClosedError, UnsafeFolderError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
 import { Spares } from '../instance/spares.ts';
 import { resolvePluginOptions, resolveRollout, type ResolvedOptions, type ResolvedPluginOptions, type ResolvedRolloutOptions } from '../options.ts';
-import { verifyRelease } from '../install/api.ts';
-import { nodeVersion } from '../process/node-version.ts';
+import { Limiter } from '../resilience/limiter.ts';
 import { ByteBudget } from '../resilience/queue.ts';
+import { IntakeBudget } from '../rpc/intake.ts';
 import { Memory } from '../state/memory.ts';
 import type { LoadOptions, PluginOptions, RolloutResult } from '../types.ts';
-import type { Refusal, StopReport } from './deployment-state.ts';
+import type { StopReport } from './deployment-state.ts';
+import { checkRelease, refusalOf } from './check-release.ts';
 import { Plugin } from './plugin.ts';
 import { recall } from './recall.ts';
 import { Retirement } from './retirement.ts';
+import { StrictModes } from './strict-modes.ts';
 
 export interface RosterOptions {
   options: ResolvedOptions;
@@ -36,20 +40,34 @@ export class Roster {
   readonly plugins = new Map<string, Plugin>();
   readonly #retirement = new Retirement();
   readonly #setup: RosterOptions;
-  readonly #starts = new PQueue({ concurrency: 2 * availableParallelism() });
+  readonly #starts = new Limiter(2 * availableParallelism());
   readonly spares: Spares;
   readonly #total: ByteBudget;
+  readonly #intake: IntakeBudget;
+  readonly #modes: StrictModes;
   /** As they were given last. */
   options: ResolvedOptions;
   /** What happens is remembered there. */
   memory = new Memory(new Map(), null, () => {});
   #closed = false;
+  /** Where plugin folders really were, however they were named. */
+  readonly #roots = new Set<string>();
 
   constructor(setup: RosterOptions) {
     this.#setup = setup;
     this.options = setup.options;
     this.spares = new Spares({ count: setup.options.spares, starts: this.#starts, random: setup.random });
     this.#total = new ByteBudget(setup.options.maxTotalQueueBytes);
+    this.#intake = new IntakeBudget(setup.options.maxTotalAnswerBytes);
+    this.#modes = new StrictModes(() => this.options.strictModes, setup.emit);
+  }
+
+  /** From now on these hold, for what is started and for the bounds that all plugins share. */
+  follow(options: ResolvedOptions): void {
+    this.options = options;
+    this.spares.resize(options.spares);
+    this.#total.limit = options.maxTotalQueueBytes;
+    this.#intake.limit = options.maxTotalAnswerBytes;
   }
 
   /** Throws `PluginNotFoundError`. */
@@ -63,9 +81,9 @@ export class Roster {
     const release = await readRelease(dir);
     const options = this.#optionsWith(release.name, asked.options);
     const plugin = this.plugins.get(release.name) ?? this.add(release.name, options);
-    const pick = (): Promise<Release> => {
+    const pick = async (): Promise<Release> => {
       if (plugin.active?.release.version === release.version) throw new PluginExistsError({ plugin: release.name, version: release.version });
-      return this.checked(release, options);
+      return this.checked(release, options, dir);
     };
     try {
       return await this.rollOut(plugin, pick, options, asked);
@@ -79,10 +97,32 @@ export class Roster {
     const plugin = this.get(name);
     const options = this.#optionsWith(name, asked.options);
     const pick = async (): Promise<Release> => {
-      const { dir, version } = plugin.route(null).release;
-      return this.checked(await readRelease(dir, { name, version }), options);
+      const { release } = plugin.route(null);
+      const { dir, version } = release;
+      return this.checked((await this.#moved(release)) ?? (await readRelease(dir, { name, version })), options);
     };
     return this.rollOut(plugin, pick, options, asked);
+  }
+
+  /** The same version where the plugin folder has it now, if a link in its path leads elsewhere than it did. */
+  async #moved(release: Release): Promise<Release | null> {
+    const { pluginDir } = this.options;
+    if (pluginDir === null || !this.isInstalled(release) || dirIsIn(release.dir, await realpath(pluginDir).catch(() => release.dir))) return null;
+    const found = (await this.scan(pluginDir)).releases.get(release.name);
+    return found?.find(({ version }) => version === release.version) ?? null;
+  }
+
+  /** Reads the plugin folder. Throws `ConfigInvalidError`. */
+  async scan(pluginDir: string): Promise<Catalog> {
+    const catalog = await this.#modes.judge(await scanCatalog(pluginDir), pluginDir);
+    const root = await realpath(pluginDir).catch(() => null);
+    if (root !== null) this.#roots.add(root);
+    return catalog;
+  }
+
+  /** Whether it was found in the plugin folder, and not loaded from elsewhere. */
+  isInstalled({ dir }: Release): boolean {
+    return [...this.#roots].some((root) => dirIsIn(dir, root));
   }
 
   async rollback(name: string): Promise<RolloutResult> {
@@ -160,9 +200,10 @@ export class Roster {
       starts: this.#starts,
       spares: this.spares,
       total: this.#total,
+      intake: this.#intake,
       retirement: this.#retirement,
       installed: (range) => this.#installed(name, range),
-      verify: refusalOf,
+      verify: (release) => refusalOf(release, this.#modes),
     });
     this.plugins.set(name, plugin);
     return plugin;
@@ -172,32 +213,24 @@ export class Roster {
     if (plugin.isEmpty && this.plugins.get(plugin.name) === plugin) this.plugins.delete(plugin.name);
   }
 
-  /** A release that may be started. Throws `ManifestInvalidError` and `IntegrityError`. */
-  async checked(release: Release, options: ResolvedPluginOptions): Promise<Release> {
-    const node = release.entry === null ? null : await nodeVersion(options.nodePath);
-    checkEngines(release, { chameleon: this.#setup.version, node });
-    const refusal = await refusalOf(release);
-    if (refusal !== null) throw refusal.error;
+  /** A release that may be started. `named` as for `StrictModes`. Throws `ManifestInvalidError`, `UnsafeFolderError` and `IntegrityError`. */
+  async checked(release: Release, { nodePath }: ResolvedPluginOptions, named?: string): Promise<Release> {
+    await checkRelease(release, { nodePath, version: this.#setup.version, modes: this.#modes, named });
     return release;
   }
 
   /** Looks anew: what a call asks for may have been put there since. */
   async #installed(name: string, range: string): Promise<Release | null> {
     const { pluginDir } = this.options;
-    const releases = pluginDir === null ? [] : ((await scanCatalog(pluginDir)).releases.get(name) ?? []);
-    const release = highestSatisfying(releases, range);
-    return release === undefined ? null : this.checked(release, resolvePluginOptions(this.options, name));
+    if (pluginDir === null) return null;
+    const catalog = await this.scan(pluginDir);
+    const release = highestSatisfying(catalog.releases.get(name) ?? [], range);
+    if (release !== undefined) return this.checked(release, resolvePluginOptions(this.options, name));
+    const refused = catalog.refused.flatMap(({ error }) => (error instanceof UnsafeFolderError && error.plugin === name ? [error] : []));
+    const refusal = refused.find(({ version }) => satisfies(version ?? '', range));
+    if (refusal !== undefined) throw refusal;
+    return null;
   }
 }
 
-/** Whether a release is still what was installed: looked at before each start. */
-async function refusalOf(release: Release): Promise<Refusal | null> {
-  try {
-    await verifyRelease(release);
-    return null;
-  } catch (error) {
-    if (isChameleonError(error)) return { error, isShortage: false };
-    const { name: plugin, version } = release;
-    return { error: new PluginUnavailableError({ plugin, version }, 'not to be looked at', error), isShortage: true };
-  }
-}
+const dirIsIn = (dir: string, root: string): boolean => dir === root || dir.startsWith(root + sep);

@@ -3,9 +3,11 @@ import type { Release } from '../catalog/release.ts';
 import type { ChameleonError } from '../errors.ts';
 import type { DeploymentState, ExitFacts, InstanceStatus, PluginState, PluginStatus, RolloutStatus, VersionRole, VersionStatus } from '../types.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { performance } from '../util/timers.ts';
 
 export interface VersionParts {
   release: Release;
+  debug: boolean;
   state: DeploymentState;
   role: VersionRole;
   dispatcher: Dispatcher;
@@ -13,13 +15,14 @@ export interface VersionParts {
   /** By seat. */
   serving: InstanceStatus[];
   instances: InstanceStatus[];
+  retryAfterMs: number | null;
   error: ChameleonError | null;
   lastExit: ExitFacts | null;
   droppedLogs: number;
 }
 
 export function versionStatus(parts: VersionParts): VersionStatus {
-  const { release, state, role, dispatcher, restarts, serving, instances, error, lastExit } = parts;
+  const { release, debug, state, role, dispatcher, restarts, serving, instances, error, lastExit } = parts;
   return {
     version: release.version,
     state,
@@ -36,8 +39,11 @@ export function versionStatus(parts: VersionParts): VersionStatus {
     rssBytes: total(serving.map(({ rssBytes }) => rssBytes)),
     methods: [...(dispatcher.methods?.keys() ?? [])],
     instances,
+    debug,
     poisoned: dispatcher.poison.status(),
+    ignoredCancels: dispatcher.ignoredCancels.status(),
     droppedLogs: parts.droppedLogs,
+    retryAfterMs: parts.retryAfterMs,
     lastError: error && { code: error.code, message: error.message },
     lastExit,
   };

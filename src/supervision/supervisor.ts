@@ -4,8 +4,9 @@
  * 1. A call never throws: whatever is wrong with it, its promise says so.
  * 2. After `close()` resolved no process, timer or listener of ours is left.
  */
-import { ConfigInvalidError, NotSerializableError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
+import { NotSerializableError, type ConfigInvalidError, SupervisorClosedError, type ChameleonError } from '../errors.ts';
 import { EventHub, type SupervisorEvent, type Telemetry } from '../events.ts';
+import { checkCallOptions, checkCloseOptions, checkInstallOptions, checkUnloadOptions } from '../options-calls.ts';
 import { resolveOptions, validateLoadOptions, type ResolvedOptions } from '../options.ts';
 import { ownResidentBytes } from '../process/memory.ts';
 import { installPlugin } from '../install/api.ts';
@@ -19,12 +20,14 @@ import type {
   Client,
   CloseReport,
   LoadOptions,
+  MethodInfo,
   MetricsSnapshot,
   PluginStatus,
   RolloutResult,
   SupervisorOptions,
   SupervisorStatus,
   VersionMetrics,
+  WaitFor,
 } from '../types.ts';
 import { openMemory } from '../state/open.ts';
 import { typedClient } from './client.ts';
@@ -34,6 +37,7 @@ import { References } from './references.ts';
 import { Roster } from './roster.ts';
 import { Following } from './following.ts';
 import { total } from './status.ts';
+import { performance } from '../util/timers.ts';
 
 export interface SupervisorSetup {
   options: ResolvedOptions;
@@ -43,7 +47,6 @@ export interface SupervisorSetup {
 }
 
 const NO_OPTIONS: CallOptions = {};
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 export class Supervisor extends EventHub {
   readonly #roster: Roster;
@@ -51,6 +54,8 @@ export class Supervisor extends EventHub {
   readonly #references: References;
   readonly #startedAt = performance.now();
   #nextId = FIRST_CALL_ID;
+  /** By plugin: what went wrong, once it was seen. */
+  #firstStarts: ReadonlyMap<string, Promise<ChameleonError[]>> = new Map();
   readonly #reconciler: Reconciler;
   readonly #following: Following;
   #closing: Promise<CloseReport> | null = null;
@@ -71,12 +76,26 @@ export class Supervisor extends EventHub {
   /** Starts what the plugin folder holds. Throws `StateInUseError`, and with `strict` the first error; then nothing is left of it. */
   async start(): Promise<void> {
     try {
-      const errors = await this.#begin(this.#roster.options);
-      if (this.#roster.options.strict && errors.length > 0) throw errors[0]!;
+      const { strict, waitFor } = this.#roster.options;
+      const refused = await this.#begin(this.#roster.options);
+      if (strict && refused.length > 0) throw refused[0]!;
+      await this.whenStarted(waitFor);
     } catch (error) {
       await this.close({ drainTimeoutMs: 0 });
       throw error;
     }
+  }
+
+  /**
+   * Resolves once the first start of each plugin in the plugin folder, or of those with these names, has succeeded or failed. Throws
+   * `PluginNotFoundError`, and with `strict` the first error.
+   */
+  async whenStarted(plugins: WaitFor = 'all'): Promise<void> {
+    const names = plugins === 'all' ? [...this.#firstStarts.keys()] : plugins === 'none' ? [] : plugins;
+    for (const name of names) if (!this.#firstStarts.has(name)) this.#roster.get(name);
+    const starts = names.map((name) => this.#firstStarts.get(name)).filter((start) => start !== undefined);
+    const [error] = (await Promise.all(starts)).flat();
+    if (this.#roster.options.strict && error !== undefined) throw error;
   }
 
   /**
@@ -86,7 +105,7 @@ export class Supervisor extends EventHub {
   call(plugin: string, method: string, args: readonly unknown[] = [], options: CallOptions = NO_OPTIONS): Promise<unknown> {
     try {
       if (this.#closing !== null) throw new SupervisorClosedError({ plugin, method });
-      if (options !== NO_OPTIONS) checkTimeout(options.timeoutMs);
+      if (options !== NO_OPTIONS) checkCallOptions(options);
       const { name, range } = this.#references.of(plugin);
       const target = this.#roster.get(name);
       return target.call(this.#newId, range, method, argsToJson(args), options);
@@ -97,7 +116,10 @@ export class Supervisor extends EventHub {
 
   /** A typed client: `supervisor.plugin<HelloMethods>('hello@^1').greet('世界')`. Looks nothing up until it is called. */
   plugin<M>(plugin: string, options?: CallOptions): Client<M> {
-    return typedClient<M>((method, args) => this.call(plugin, method, args, options));
+    return typedClient<M>(
+      (method, args) => this.call(plugin, method, args, options),
+      () => this.#methodsOf(plugin),
+    );
   }
 
   /**
@@ -106,6 +128,7 @@ export class Supervisor extends EventHub {
    */
   async install(source: string, options: InstallOptions = {}): Promise<InstallResult> {
     this.#mustBeOpen();
+    checkInstallOptions(options);
     return installPlugin(source, { ...options, pluginDir: this.#roster.options.pluginDir });
   }
 
@@ -130,6 +153,7 @@ export class Supervisor extends EventHub {
   /** Drains and stops a plugin, or one version of it. */
   async unload(name: string, options: { version?: string } = {}): Promise<void> {
     this.#mustBeOpen();
+    checkUnloadOptions(options);
     return this.#roster.unload(name, options.version);
   }
 
@@ -216,6 +240,12 @@ export class Supervisor extends EventHub {
    * Closing again waits for the same end; with `drainTimeoutMs: 0` it also kills what is still running.
    */
   close(options: { drainTimeoutMs?: number } = {}): Promise<CloseReport> {
+    try {
+      checkCloseOptions(options);
+    } catch (error) {
+      const mistake = error as ConfigInvalidError;
+      return Promise.reject(mistake);
+    }
     if (this.#closing === null) this.#closing = this.#close(options.drainTimeoutMs);
     else if (options.drainTimeoutMs === 0) this.#roster.kill();
     return this.#closing;
@@ -227,10 +257,11 @@ export class Supervisor extends EventHub {
 
   async #begin(options: ResolvedOptions): Promise<ChameleonError[]> {
     this.#roster.memory = await openMemory(options.stateDir, (message) => this.publish({ kind: 'state-lost', message }));
-    const [swept, errors] = await Promise.all([sweepOrphans(), this.#reconciler.begin()]);
+    const [swept, { refused, started }] = await Promise.all([sweepOrphans(), this.#reconciler.begin()]);
+    this.#firstStarts = started;
     if (swept.length > 0) this.publish({ kind: 'orphans-swept', pids: swept });
     await this.#following.of(options);
-    return errors;
+    return refused;
   }
 
   async #close(drainTimeoutMs: number | undefined): Promise<CloseReport> {
@@ -254,13 +285,16 @@ export class Supervisor extends EventHub {
     return this.#roster.get(name).route(range);
   }
 
+  /** Null while they are not known, or while there is no such plugin or version. */
+  #methodsOf(plugin: string): ReadonlyMap<string, MethodInfo> | null {
+    try {
+      return this.#deployment(plugin).dispatcher.methods;
+    } catch {
+      return null;
+    }
+  }
+
   #mustBeOpen(): void {
     if (this.#closing !== null) throw new SupervisorClosedError();
   }
-}
-
-function checkTimeout(timeoutMs: number | undefined): void {
-  if (timeoutMs === undefined || (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS)) return;
-  const message = `a whole number of milliseconds from 1 to ${MAX_TIMEOUT_MS}, not ${String(timeoutMs)}`;
-  throw new ConfigInvalidError([{ path: 'timeoutMs', message }], 'call options');
 }

@@ -7,6 +7,7 @@
 import type { Telemetry } from '../events.ts';
 import type { MethodMetrics, VersionMetrics } from '../types.ts';
 import { Histogram } from './histogram.ts';
+import { performance } from '../util/timers.ts';
 
 const UNKNOWN_METHOD = '(unknown)';
 /** As many as a plugin may have. While it has not been ready, any name may be one. */

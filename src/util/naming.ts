@@ -19,7 +19,7 @@ const TAKEN = new Set(['node_modules', 'favicon.ico', 'constructor']);
 
 /** What each of them must be, to stand after "expected". */
 export const NAME_RULE =
-  'a plugin name (lower-case letters, digits, ".", "_" and "-", beginning with a letter or digit, at most 214 characters, such as "hello" or "@scope/hello")';
+  'a plugin name (lower-case letters, digits, ".", "_" and "-", beginning with a letter or digit, at most 214 characters, not "node_modules", "favicon.ico" or "constructor"; such as "hello" or "@scope/hello")';
 export const VERSION_RULE = 'a semver version (three numbers and perhaps a pre-release, such as "1.0.0" or "2.0.0-beta.1", without "v" or "+build")';
 export const RANGE_RULE = 'a semver range (such as "1.2.3", "^1", ">=1.2 <3", or "*" for any)';
 

@@ -58,6 +58,13 @@ test('a scoped plugin is packed as npm would name it, in the folder of the user'
   expect(existsSync(work.path('acme-shop-1.2.3.tgz'))).toBe(true);
 });
 
+test('--no-run packs the methods that package.json declares, without running the plugin', async () => {
+  work.write('shop/package.json', { name: 'shop', version: '1.0.0', type: 'module', chameleon: { methods: { a: {} } } });
+  work.write('shop/index.js', "throw new Error('ran'); export const methods = {};");
+  expect(await work.run(['build', 'shop'])).toMatchObject({ code: 1, stderr: expect.stringContaining('ran') });
+  expect(await work.json(['build', 'shop', '--no-run'])).toMatchObject({ methods: ['a'] });
+});
+
 describe('what is wrong', () => {
   const manifest = { name: 'shop', version: '1.0.0', type: 'module' };
   test('a mistake of syntax is shown as the compiler shows it, or as JSON: exit 1', async () => {
@@ -73,20 +80,23 @@ describe('what is wrong', () => {
     expect(readdirSync(work.dir)).not.toContain('shop-1.0.0.tgz');
   });
 
-  test('init is given the options of the configuration', async () => {
-    work.write('shop/package.json', manifest);
-    work.write(
-      'shop/index.js',
-      "export function init({ options }) { if (!options.key) throw new Error('no key'); }\nexport const methods = { a() {} };",
-    );
-    expect(await work.run(['build', 'shop'])).toMatchObject({ code: 1, stderr: expect.stringContaining('no key') });
-    const config = work.write('other.json', { plugins: { shop: { options: { key: 'k' } } } });
-    expect(await work.run(['build', 'shop', '--config', config])).toMatchObject({ code: 0 });
-  });
-
   test('warnings are shown, and do not keep it from being packed', async () => {
     work.write('shop/package.json', manifest);
     work.write('shop/index.js', 'export const methods = { a(x) { return x === NaN; } };');
     expect(await work.run(['build', 'shop'])).toMatchObject({ code: 0, stderr: expect.stringContaining('[WARNING]') });
   });
+});
+
+test('an error of the trial names no temporary folder, which is gone then', async () => {
+  work.write('broken/package.json', { name: 'broken', version: '1.0.0', type: 'module', main: 'index.js' });
+  work.write(
+    'broken/index.js',
+    "throw new Error('cannot go on in ' + import.meta.dirname + ' of ' + import.meta.url);\nexport default { methods: { a() {} } };\n",
+  );
+  for (const json of [[], ['--json']]) {
+    const { code, stderr } = await work.run(['build', 'broken', ...json]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('cannot go on in');
+    expect(stderr).not.toContain('chameleon-build-');
+  }
 });

@@ -1,4 +1,5 @@
 /** The commands that ask a running supervisor, one by one, with their exit codes. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DEMO, eventually, jsonLines, release, requests, Workplace } from './run.ts';
 
@@ -32,6 +33,41 @@ describe('call', () => {
     const { code, stdout, stderr } = await work.run(['call', 'demo', method!, ...args], input === undefined ? {} : { input });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual(expected);
+  });
+
+  describe('bytes', () => {
+    const image = Buffer.from([0, 255, 1, 254, ...Array.from({ length: 1_000 }, (_, at) => at % 256)]);
+    const sealed = { $bytes: image.toString('base64') };
+
+    test.each([
+      ['of a file that holds no JSON', ['@image.bin']],
+      ['of a file within the arguments', ['[{"$file":"image.bin"}]']],
+    ])('%s come as bytes, and a result of bytes reads the same whatever holds it', async (_, args) => {
+      work.write('image.bin', '');
+      writeFileSync(work.path('image.bin'), image);
+      expect(await work.json(['call', 'demo', 'kind', ...args])).toBe('Buffer 1004');
+      expect(await work.json(['call', 'demo', 'echo', ...args])).toEqual([sealed]);
+      expect(await work.json(['call', 'demo', 'array', ...args])).toEqual({ deep: [sealed] });
+    });
+
+    test('go to a file as they are, and text too; anything else as JSON', async () => {
+      writeFileSync(work.path('image.bin'), image);
+      const { code, stdout, stderr } = await work.run(['call', 'demo', 'first', '@image.bin', '--out', 'out.bin']);
+      expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '', stderr: 'out.bin: 1004 bytes\n' });
+      expect(readFileSync(work.path('out.bin'))).toEqual(image);
+      expect(await work.json(['call', 'demo', 'greet', '"x"', '--out', 'out.txt'])).toEqual({ out: 'out.txt', bytes: 9 });
+      expect(readFileSync(work.path('out.txt'), 'utf8')).toBe('你好, x');
+      await work.json(['call', 'demo', 'echo', '[1,{"a":2}]', '--out', 'out.json']);
+      expect(JSON.parse(readFileSync(work.path('out.json'), 'utf8'))).toEqual([1, { a: 2 }]);
+      expect((await work.run(['call', 'demo', 'greet', '"x"', '--out', '-'])).stdout).toBe('你好, x');
+    });
+
+    test('a mistake in a file of JSON is told, and so is a file that cannot be read or written', async () => {
+      work.write('broken.json', '[1,');
+      for (const args of [['@broken.json'], ['@none.bin'], ['[{"$file":"none.bin"}]'], ['1', '--out', 'none/out.bin']]) {
+        expect(await work.run(['call', 'demo', 'echo', ...args])).toMatchObject({ code: 2, stdout: '' });
+      }
+    });
   });
 
   test('a version is chosen by its range', async () => {

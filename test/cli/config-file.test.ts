@@ -122,12 +122,12 @@ describe('refusing', () => {
   test('a named file that is not there, is a folder, or is of another kind says so', async () => {
     mkdirSync(join(top, 'folder.json'));
     expect((await refusal('nowhere.json')).issues[0]?.message).toBe('is not there');
-    expect((await refusal('folder.json')).issues[0]?.message).toBe('is not a file');
+    expect((await refusal('folder.json')).issues[0]?.message).toBe('is not a file but a folder');
     expect((await refusal('chameleon.yaml')).issues[0]?.message).toMatch(/ends in \.ts, \.mjs, \.js, \.json/);
   });
 
   test('a folder where the file should be is refused, not passed over', async () => {
     mkdirSync(join(top, 'chameleon.config.json'));
-    expect((await refusal()).message).toMatch(/EISDIR/);
+    expect((await refusal()).message).toMatch(/is not a file but a folder/);
   });
 });

@@ -1,19 +1,40 @@
 /** Where the control socket is, who may reach it, and what stands in its way. */
 import { once } from 'node:events';
-import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ask } from '../../src/cli/control/client.ts';
 import { ControlServer } from '../../src/cli/control/server.ts';
 import { prepareFolder, socketPath } from '../../src/cli/control/socket-path.ts';
+import type { CliError } from '../../src/cli/errors.ts';
+import { testWith } from '../helpers/parts.ts';
 import { ControlBench } from './control-bench.ts';
+
+const testAsRoot = testWith('right to change owners (root)', process.geteuid?.() === 0);
+const servers: Server[] = [];
 
 let bench: ControlBench;
 beforeEach(() => {
   bench = new ControlBench();
 });
-afterEach(() => bench.close());
+afterEach(async () => {
+  for (const server of servers.splice(0)) server.close();
+  await bench.close();
+});
 
 test('a live supervisor is respected, what a dead one left is replaced', async () => {
   const stale = createServer().listen(bench.socket);
@@ -27,6 +48,82 @@ test('a live supervisor is respected, what a dead one left is replaced', async (
   await expect(ask(bench.socket, 'status', {})).rejects.toMatchObject({ facts: { code: 'ERR_NO_SUPERVISOR' } });
   await bench.serve();
   expect(await ask(bench.socket, 'status', {})).toEqual({ pid: 1, name: null });
+});
+
+test('a supervisor that stops leaves the socket of the one that took its path, by itself or by its end', async () => {
+  const first = await ControlServer.listen(bench.socket);
+  rmSync(bench.socket);
+  const { control } = await bench.serve();
+  await first.close();
+  expect(await ask(bench.socket, 'status', {})).toEqual({ pid: 1, name: null });
+  await control.close();
+  expect(readdirSync(bench.folder)).toEqual([]);
+});
+
+test('of many that start at once one has the socket, and nothing else is left in its folder', async () => {
+  const tries = await Promise.allSettled(Array.from({ length: 10 }, () => ControlServer.listen(bench.socket)));
+  const listening = tries.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  expect(listening).toHaveLength(1);
+  expect(readdirSync(bench.folder)).toEqual([path.basename(bench.socket)]);
+  await listening[0]!.close();
+  expect(readdirSync(bench.folder)).toEqual([]);
+});
+
+test('a path as long as the system allows is listened on', async () => {
+  const socket = path.join(bench.folder, 'x'.repeat(107 - bench.folder.length - 1));
+  const control = await ControlServer.listen(socket);
+  expect(readdirSync(bench.folder)).toEqual([path.basename(socket)]);
+  await control.close();
+});
+
+describe('a client sends nothing to a socket', () => {
+  const refused = (socket: string): Promise<unknown> =>
+    ask(socket, 'call', { plugin: 'a', method: 'b', args: ['secret'] }).catch((error: CliError) => error.facts);
+
+  async function listening(socket: string): Promise<() => string> {
+    let received = '';
+    const server = createServer((connection) => connection.on('data', (data) => (received += String(data))));
+    await once(server.listen(socket), 'listening');
+    servers.push(server);
+    return () => received;
+  }
+
+  testAsRoot('that belongs to another user', async () => {
+    const received = await listening(bench.socket);
+    chownSync(bench.socket, 65534, 65534);
+    expect(await refused(bench.socket)).toMatchObject({
+      code: 'ERR_CONTROL_FOREIGN',
+      message: expect.stringContaining('control.sock belongs to user 65534'),
+    });
+    expect(received()).toBe('');
+  });
+
+  testAsRoot('in a folder of another user', async () => {
+    const received = await listening(bench.socket);
+    chownSync(bench.folder, 65534, 65534);
+    expect(await refused(bench.socket)).toMatchObject({ code: 'ERR_CONTROL_FOREIGN', message: expect.stringContaining('belongs to user 65534') });
+    expect(received()).toBe('');
+  });
+
+  test('in a folder that others can write to, but for one with the sticky bit', async () => {
+    await bench.serve();
+    chmodSync(bench.folder, 0o777);
+    expect(await refused(bench.socket)).toMatchObject({ code: 'ERR_CONTROL_FOREIGN', message: expect.stringContaining('other users can write to') });
+    chmodSync(bench.folder, 0o1777);
+    expect(await ask(bench.socket, 'status', {})).toEqual({ pid: 1, name: null });
+  });
+
+  testAsRoot('that a link of another user leads to, or that of another user which a link leads to', async () => {
+    await bench.serve();
+    const link = path.join(bench.folder, 'link');
+    symlinkSync(bench.socket, link);
+    expect(await ask(link, 'status', {})).toEqual({ pid: 1, name: null });
+    lchownSync(link, 65534, 65534);
+    expect(await refused(link)).toMatchObject({ code: 'ERR_CONTROL_FOREIGN' });
+    lchownSync(link, 0, 0);
+    chownSync(bench.socket, 65534, 65534);
+    expect(await refused(link)).toMatchObject({ code: 'ERR_CONTROL_FOREIGN' });
+  });
 });
 
 test('a file that is no socket is left alone', async () => {

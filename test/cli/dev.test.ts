@@ -1,7 +1,12 @@
 /** `dev`: what is saved is served at once, without a failed call; what is wrong is shown, and what ran before serves on. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { SourceMap, type SourceMapPayload } from 'node:module';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { Debugger, type Script } from '../helpers/inspector.ts';
 import { eventually, isAlive, jsonLines, release, requests, Workplace, type Started } from './run.ts';
 
 let work: Workplace;
@@ -23,10 +28,15 @@ function save(file: string, content: string | object): void {
   renameSync(work.path(`${file}.swp`), work.path(file));
 }
 
-async function develop(files: Record<string, string | object> = {}, args: string[] = []): Promise<Started> {
+/** Its argument for `dev`. */
+function projectOf(files: Record<string, string | object>): [string] {
   const all = { 'package.json': MANIFEST, 'index.ts': answering('one'), 'suffix.ts': "export const suffix: string = '!';", ...files };
   for (const [file, content] of Object.entries(all)) work.write(`shop/${file}`, content);
-  const started = work.spawn(['dev', 'shop', ...args], { env: { TMPDIR: temp } });
+  return ['shop'];
+}
+
+async function develop(files: Record<string, string | object> = {}, args: string[] = []): Promise<Started> {
+  const started = work.spawn(['dev', ...projectOf(files), ...args], { env: { TMPDIR: temp } });
   await eventually(() => expect(started.stdout(), started.stderr()).toMatch(/^ready: |"ready":true/));
   return started;
 }
@@ -138,4 +148,88 @@ test('its init has the options of the configuration; what is saved gets all call
 
 test('a folder that is no plugin is an error at once', async () => {
   expect(await work.run(['dev', 'nowhere'])).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('ERR_MANIFEST_INVALID') });
+});
+
+/** Line and column, from 0, of the text of the bundle that comes from this line of a source, from 1. */
+function inBundle({ sourceMapURL }: Script, source: string, line: number): { lineNumber: number; columnNumber: number } {
+  const map = new SourceMap(JSON.parse(Buffer.from(sourceMapURL.split('base64,')[1]!, 'base64').toString()) as SourceMapPayload);
+  for (let lineNumber = 0; lineNumber < 10_000; lineNumber++) {
+    for (let columnNumber = 0; columnNumber < 200; columnNumber++) {
+      const entry = map.findEntry(lineNumber, columnNumber);
+      if ('originalLine' in entry && entry.originalSource.endsWith(source) && entry.originalLine === line - 1 && entry.generatedLine === lineNumber)
+        return { lineNumber, columnNumber: entry.generatedColumn };
+    }
+  }
+  throw new Error(`nothing of ${source}:${line} is in the bundle`);
+}
+
+/** Has it stand in this line of the source the next time. */
+async function breakAt(debug: Debugger, source: string, line: number): Promise<void> {
+  await eventually(() => expect([...debug.scripts.values()].some(({ url }) => url.endsWith('/index.js'))).toBe(true));
+  const bundle = [...debug.scripts.values()].find(({ url }) => url.endsWith('/index.js'))!;
+  const location = { scriptId: bundle.scriptId, ...inBundle(bundle, source, line) };
+  await debug.send('Debugger.setBreakpoint', { location });
+}
+
+const PAUSES =
+  "export const methods = {\n  ask(): string {\n    const answer: string = 'one';\n    return answer;\n  },\n  pid: () => process.pid,\n};";
+
+test('with --inspect a breakpoint in TypeScript holds a call for as long as it stands, and a save waits for it', { timeout: 90_000 }, async () => {
+  work.write('chameleon.config.json', { defaults: { callTimeoutMs: 500, liveness: { intervalMs: 100, timeoutMs: 300 } } });
+  const dev = work.spawn(['dev', '--inspect=0', ...projectOf({ 'index.ts': PAUSES })], { env: { TMPDIR: temp } });
+  await eventually(() => expect(dev.stdout(), dev.stderr()).toContain('ready: '));
+  const [, address] = /^debugger: (127\.0\.0\.1:\d+) leads to the newest child\n/.exec(dev.stdout())!;
+  const pid = await ask('pid');
+  const debug = await Debugger.attach(address!);
+  await breakAt(debug, 'index.ts', 3);
+  const call = ask();
+  await debug.paused();
+  // Nothing may happen in this time: it is longer than the deadline and the liveness limit.
+  await sleep(1_500);
+  save('shop/index.ts', PAUSES.replace("'one'", "'two'"));
+  // A call before that would wait at the breakpoint too.
+  await eventually(() => expect(said(dev)).toContain('with a fresh process is active'));
+  expect(await ask()).toBe('two');
+  await debug.send('Debugger.resume');
+  expect(await call).toBe('one');
+  await eventually(() => expect(isAlive(pid as number)).toBe(false));
+  expect(said(dev)).not.toMatch(/crashed|unresponsive/);
+
+  const next = await Debugger.attach(address!);
+  await breakAt(next, 'index.ts', 3);
+  const second = ask();
+  await next.paused();
+  await next.send('Debugger.resume');
+  expect(await second).toBe('two');
+  expect(await work.run(['status'])).toMatchObject({
+    stdout: expect.stringMatching(/shop@1\.0\.0 debug: no time limits, pid \d+ at ws:\/\/127\.0\.0\.1:/),
+  });
+  await interrupted(dev);
+  next.detach();
+});
+
+test('with --inspect-brk the first child waits for a debugger before its code runs', { timeout: 60_000 }, async () => {
+  const dev = work.spawn(['dev', '--inspect-brk=0', ...projectOf({ 'index.ts': PAUSES })], { env: { TMPDIR: temp } });
+  await eventually(() => expect(said(dev)).toContain('debugger listening on'));
+  const [, address] = /^debugger: (\S+) /.exec(dev.stdout())!;
+  const debug = await Debugger.attach(address!);
+  await debug.send('Runtime.runIfWaitingForDebugger');
+  await debug.paused();
+  expect(dev.stdout()).not.toContain('ready');
+  await debug.send('Debugger.resume');
+  await eventually(() => expect(dev.stdout()).toContain('ready: shop@1.0.0'));
+  save('shop/index.ts', PAUSES.replace("'one'", "'two'"));
+  await eventually(async () => expect(await ask()).toBe('two'));
+  await interrupted(dev);
+});
+
+test('a port for the debugger that another program has is an error at once', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as AddressInfo;
+  projectOf({});
+  const refused = await work.run(['dev', 'shop', `--inspect=${port}`]);
+  expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`the debugger cannot have port ${port}: it is in use`) });
+  expect(await work.run(['dev', 'shop', '--inspect=65536'])).toMatchObject({ code: 2, stderr: expect.stringContaining('A port is expected') });
 });

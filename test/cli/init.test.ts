@@ -42,6 +42,14 @@ test('--json says what was made', async () => {
   });
 });
 
+test.each([
+  ['a folder with a scope', ['@acme/scoped'], '@acme/scoped', '@acme/scoped'],
+  ['--name', ['named', '--name', '@acme/other'], 'named', '@acme/other'],
+])('%s names the plugin', async (_, args, folder, name) => {
+  expect(await work.json(['init', ...args])).toMatchObject({ name, dir: work.path(folder) });
+  expect(JSON.parse(readFileSync(work.path(folder, 'package.json'), 'utf8'))).toMatchObject({ name });
+});
+
 test('an empty folder is taken, and one in which only git was', async () => {
   work.write('fresh/.git/HEAD', 'ref: refs/heads/main\n');
   expect(await work.run(['init', 'fresh'])).toMatchObject({ code: 0 });
@@ -51,6 +59,12 @@ test.each<[string, string[], RegExp]>([
   ['a folder that is not empty', ['full'], /full is not empty\n {2}name a folder that is new or empty\n {2}code ERR_USAGE/],
   ['a file', ['full/mine.txt'], /cannot make the folder .*mine\.txt/],
   ['a name that no plugin can have', ['My Plugin'], /named for its folder: expected a plugin name .*, got "My Plugin"/],
+  [
+    'a name that is taken',
+    ['constructor'],
+    /not "node_modules", "favicon\.ico" or "constructor".*, got "constructor"\n {2}name another folder, or the plugin with --name/,
+  ],
+  ['a --name that no plugin can have', ['other', '--name', 'My Plugin'], /--name: expected a plugin name .*, got "My Plugin"/],
   ['both languages', ['other', '--ts', '--js'], /--ts and --js exclude each other/],
   ['no folder', [], /missing required argument 'dir'/],
 ])('%s: exit 2, and nothing is changed', async (_, args, text) => {

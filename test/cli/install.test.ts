@@ -15,7 +15,7 @@ const putVersion = (version: string): Promise<string> => putArchive(work.path(`p
 test('install narrates on stderr and says what it did on stdout; verify finds it whole', { timeout: 60_000 }, async () => {
   work.plugin('demo', '1.0.0', DEMO, 'project');
   const installed = await work.run(['install', 'project/demo/1.0.0']);
-  expect(installed).toMatchObject({ code: 0, stdout: `demo@1.0.0 is installed: ${work.path('plugins/demo/1.0.0')} (2 files, 1.0 KiB)\n` });
+  expect(installed).toMatchObject({ code: 0, stdout: `demo@1.0.0 is installed: ${work.path('plugins/demo/1.0.0')} (2 files, 1.2 KiB)\n` });
   expect(installed.stderr.trimEnd().split('\n')).toHaveLength(6);
   expect(installed.stderr).toMatch(/^reading .*project\/demo\/1\.0\.0\nunpacking demo-1\.0\.0\.tgz\n/);
   expect(await work.json(['install', 'project/demo/1.0.0'])).toMatchObject({ plugin: 'demo', version: '1.0.0', outcome: 'already-there' });
@@ -30,6 +30,17 @@ test('install narrates on stderr and says what it did on stdout; verify finds it
     versions: [{ plugin: 'demo', outcome: 'damaged', error: { code: 'ERR_INTEGRITY', changes: [{ path: 'index.js', problem: 'changed' }] } }],
   });
   expect(await work.run(['install', 'project/demo/1.0.0'])).toMatchObject({ code: 0, stdout: expect.stringContaining('installed anew') });
+});
+
+test('install warns of a package that is no plugin, and of scripts that did not run', { timeout: 60_000 }, async () => {
+  const members = [
+    { path: 'package/package.json', body: '{"name":"bare","version":"1.0.0","main":"index.js"}' },
+    { path: 'package/index.js', body: '' },
+  ];
+  const { code, stderr } = await work.run(['install', await putArchive(work.path('bare.tgz'), members), '--allow-scripts', 'sharp']);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^warning: no script of "sharp" ran/m);
+  expect(stderr).toMatch(/^warning: bare@1\.0\.0 is no plugin as far as can be seen/m);
 });
 
 test.each<[string, string[], number, RegExp]>([

@@ -98,7 +98,7 @@ describe('arguments of a call', () => {
 });
 
 describe('an error as text', () => {
-  const crossed = (error: errors.ChameleonError): string => describeError(JSON.parse(JSON.stringify(error)) as ErrorFacts);
+  const crossed = (error: errors.ChameleonError): string => describeError(JSON.parse(JSON.stringify(error.toJSON({ stacks: true }))) as ErrorFacts);
 
   test('a name that is nearly right is suggested', () => {
     expect(crossed(new errors.PluginNotFoundError('helo', ['hello', 'markdown']))).toContain('did you mean hello?');
@@ -124,7 +124,7 @@ describe('an error as text', () => {
     const evil = new errors.PluginThrewError(subject, { name: 'Error', message: '\u001b[2Jgone\u0007', stack: '\u001b]0;title\u0007x' });
     expect(crossed(evil)).not.toMatch(/[\u0000-\u0008\u000b-\u001f]/);
     expect(crossed(evil)).toContain('gone');
-    expect(plain('a\u001b[31mb\u009bc\td\n')).toBe('ab\u{fffd}c\td\n');
+    expect(plain('a\u001b[31mb\u009bc\td\n')).toBe('ab\\x9bc\td\n');
   });
 });
 
@@ -157,7 +157,10 @@ const version: VersionStatus = {
   rssBytes: 50 * 1024 * 1024,
   methods: ['greet'],
   instances: [],
+  debug: false,
   poisoned: [],
+  ignoredCancels: [],
+  retryAfterMs: null,
   droppedLogs: 0,
   lastError: null,
   lastExit: null,
@@ -177,6 +180,11 @@ const plugin: PluginStatus = {
       state: 'failed',
       pid: null,
       lastError: { code: 'ERR_START_FAILED', message: 'no entry' },
+      retryAfterMs: 9_000,
+      ignoredCancels: [
+        { method: 'report', times: 12, slots: 3 },
+        { method: 'greet', times: 1, slots: 0 },
+      ],
     },
   ],
 };
@@ -194,7 +202,9 @@ test('status shows every version, the reason of a failed one, and what was refus
   expect(text).toContain('1.0 MiB, 2 spares waiting\n');
   expect(text).toMatch(/hello +1\.0\.0 \* +running +42 +1m 1s +3 +4 +open 4s +2 +50 MiB/);
   expect(text).toMatch(/hello +0\.9\.0 held +failed +- +-/);
-  expect(text).toContain('hello@0.9.0 ERR_START_FAILED: no entry');
+  expect(text).toContain('hello@0.9.0 ERR_START_FAILED: no entry\n  its next start is in 9s');
+  expect(text).toContain('hello@0.9.0 report ignores cancellation: it holds 3 slots, after 12 such calls so far');
+  expect(text).not.toContain('greet ignores');
   expect(text).toContain('refused /p/bad ERR_MANIFEST_INVALID');
   expect(renderPlugin(plugin)).toContain('methods  greet');
 });

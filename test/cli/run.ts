@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, vi } from 'vitest';
 
-const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 
 export interface Ended {
   code: number | null;
@@ -69,9 +69,19 @@ export class Workplace {
     return this.path(dir);
   }
 
-  spawn(args: readonly string[], { env = {}, input }: RunOptions = {}): Started {
+  spawn(args: readonly string[], options: RunOptions = {}): Started {
+    return this.program(process.execPath, [MAIN, ...args], options);
+  }
+
+  /** Runs a line of the shell, in which `"$@"` stands for the command with these arguments. */
+  shell(line: string, args: readonly string[], options: RunOptions = {}): Started {
+    return this.program('sh', ['-c', line, 'sh', process.execPath, MAIN, ...args], options);
+  }
+
+  /** Runs another program in the folder. */
+  program(file: string, args: readonly string[], { env = {}, input }: RunOptions = {}): Started {
     const { PATH, HOME } = process.env;
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd: this.dir, env: { PATH, HOME, ...env }, stdio: 'pipe' });
+    const child = spawn(file, args, { cwd: this.dir, env: { PATH, HOME, ...env }, stdio: 'pipe' });
     children.add(child);
     let stdout = '';
     let stderr = '';
@@ -185,6 +195,9 @@ export default {
     },
     wait() { return new Promise((_, reject) => this.signal.addEventListener('abort', () => { console.log('aborted'); reject(new Error('aborted')); })); },
     say(text) { console.log(text); return null; },
+    first(value) { return value; },
+    kind(value) { return value.constructor.name + ' ' + value.length; },
+    array(value) { return { deep: [new Uint8Array(value)] }; },
     fail() { throw new TypeError('not today'); },
     crash() { writeSync(2, 'last words\\n'); process.exit(3); },
     spin() { for (;;); },

@@ -149,3 +149,39 @@ test('a follower of the log sees the end, and ends with exit 0', async () => {
   expect(await following.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('SIGTERM') });
   await supervisor.ended;
 });
+
+const HANGS = 'export default { init: () => new Promise(() => {}), methods: { a() {} } };';
+const SPINS = 'export default { init() { for (;;); }, methods: { a() {} } };';
+
+/** A start that takes a minute, and the pid of the plugin that takes it. */
+async function starting(source: string): Promise<{ supervisor: Started; pid: number }> {
+  work.plugin('demo', '1.0.0', source);
+  work.write('chameleon.config.json', { defaults: { startTimeoutMs: 60_000 } });
+  const supervisor = work.spawn(['start']);
+  let pid: number | null = null;
+  await eventually(async () => {
+    const [answer] = await requests(work.socket, [{ op: 'status', params: { name: 'demo' } }]);
+    const { versions } = answer!.result as { versions: { instances: { pid: number | null }[] }[] };
+    pid = versions[0]!.instances[0]!.pid;
+    expect(pid).not.toBeNull();
+  });
+  return { supervisor, pid: pid! };
+}
+
+test('a signal while a plugin starts ends that start at once, with exit 0 and no word of being ready', async () => {
+  const { supervisor, pid } = await starting(HANGS);
+  const at = performance.now();
+  supervisor.child.kill('SIGTERM');
+  expect(await supervisor.ended).toMatchObject({ code: 0, stdout: '' });
+  expect(performance.now() - at).toBeLessThan(5_000);
+  expect(isAlive(pid)).toBe(false);
+});
+
+test('a second signal while a plugin spins in its start leaves nothing of it', async () => {
+  const { supervisor, pid } = await starting(SPINS);
+  supervisor.child.kill('SIGTERM');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  supervisor.child.kill('SIGTERM');
+  expect([0, 143]).toContain((await supervisor.ended).code);
+  await eventually(() => expect(isAlive(pid)).toBe(false));
+});

@@ -116,6 +116,23 @@ test('it goes on when nobody reads its output any more', async () => {
   expect(isAlive(pid)).toBe(true);
 });
 
+test.each([
+  ['stdout', '>/dev/full'],
+  ['stderr', '2>/dev/full'],
+])('it serves although a disk is full that %s goes to', async (_, redirection) => {
+  const shell = work.shell(`exec "$@" ${redirection}`, ['start']);
+  await eventually(async () => expect(await work.json(['status', 'demo'])).toMatchObject({ state: 'active' }));
+  shell.child.kill('SIGTERM');
+  expect(await shell.ended).toMatchObject({ code: 0 });
+  expect(existsSync(work.socket)).toBe(false);
+});
+
+test('a command whose output cannot be written says so: exit 1', async () => {
+  const { code, stderr } = await work.shell('exec "$@" >/dev/full', ['validate']).ended;
+  expect(stderr).toMatch(/^error: the output cannot be written: .*ENOSPC.*\n$/);
+  expect(code).toBe(1);
+});
+
 test('garbage on the socket costs its sender the connection, and no call', async () => {
   await work.start();
   const calls = Array.from({ length: 5 }, () => work.run(['call', 'demo', 'sleep', '300']));
@@ -145,4 +162,16 @@ test('with --watch a version that is put into the plugin folder is rolled out', 
   const dir = work.plugin('demo', '2.0.0', DEMO);
   await until('it is active', async () => ((await work.json(['status', 'demo'])) as { version: string }).version === '2.0.0');
   expect(await work.json(['status', 'demo'])).toMatchObject({ dir });
+});
+
+test('commands are answered while a plugin hangs in its start, and the line that says ready comes once that is over', async () => {
+  work.plugin('demo', '1.0.0', DEMO);
+  work.plugin('hangs', '1.0.0', 'export default { init: () => new Promise(() => {}), methods: { a() {} } };');
+  work.write('chameleon.config.json', { defaults: { restart: { maxRestarts: 0 } }, plugins: { hangs: { startTimeoutMs: 6_000 } } });
+  const supervisor = work.spawn(['start', '--json']);
+  await eventually(async () => expect(await work.run(['call', 'demo', 'echo', '1'])).toMatchObject({ code: 0 }));
+  expect(await work.run(['status', 'hangs'])).toMatchObject({ code: 0, stdout: expect.stringContaining('starting') as string });
+  expect(supervisor.stdout()).toBe('');
+  await eventually(() => expect(supervisor.stdout()).toContain('"ready":true'));
+  expect(JSON.parse(supervisor.stdout())).toMatchObject({ plugins: 2, active: 1 });
 });

@@ -1,5 +1,6 @@
 /** What a channel promises of the bulk lane, over each transport: what is large there holds up nothing else, and nothing else is given up for it. */
 import { describe, expect, test } from 'vitest';
+import { IntakeBudget } from '../../src/rpc/intake.ts';
 import { IncomingLane } from '../../src/rpc/lane.ts';
 import { expectNeverHeld } from '../helpers/held.ts';
 import { until } from '../helpers/until.ts';
@@ -123,7 +124,7 @@ describe.each(transports)('the lane over %s', (transport) => {
     const talk = setInterval(() => peer.call('echo', 1), 5);
     await until('the end', () => peer.ends.length > 0);
     clearInterval(talk);
-    expect(peer.ends).toEqual(['a frame stopped half-way for 60 ms']);
+    expect(peer.ends).toEqual(['a frame stopped half-way for 60 ms: its other parts have not come']);
     expect(call.outcomes).toEqual([]);
   });
 
@@ -168,6 +169,8 @@ test('what waits behind a large frame in the lane is taken in order, and never h
     let granted = 0;
     const lane = new IncomingLane({
       maxMessageBytes: 2 ** 24,
+      maxMessageValues: 1_000_000,
+      intake: new IntakeBudget(Infinity).intake(),
       stallTimeoutMs: 5_000,
       isBeingRead: () => true,
       onGrant: (more) => (granted += more),

@@ -5,10 +5,10 @@
 import { duplexPair, type Duplex } from 'node:stream';
 import { resolve } from 'node:path';
 import { spawn } from '../../src/process/spawn.ts';
-import { killHard } from '../../src/process/terminate.ts';
 import { FIRST_CALL_ID, type LogParams, type WireError } from '../../src/protocol/messages.ts';
-import { frame } from '../../src/protocol/framing.ts';
+import { frame } from '../../src/protocol/frame.ts';
 import { Channel, type ChannelOptions, type PendingCall } from '../../src/rpc/channel.ts';
+import { IntakeBudget } from '../../src/rpc/intake.ts';
 
 type Serve = (readable: Duplex, writable: Duplex, leave: (code: number) => void) => void;
 
@@ -90,7 +90,7 @@ export class Connected {
     });
     const { readable, writable } = child.channel!;
     return new Connected(readable, writable, options, async () => {
-      await killHard(child.pid!);
+      await child.tree!.kill();
       await child.ended;
       child.release();
     });
@@ -112,6 +112,8 @@ export class Connected {
       readable,
       writable,
       maxMessageBytes: 2 ** 24,
+      maxMessageValues: Infinity,
+      intake: new IntakeBudget(Infinity).intake(),
       onLog: (record) => this.logs.push(record),
       onStray: (reason) => this.strays.push(reason),
       onEnd: (reason) => this.ends.push(reason),

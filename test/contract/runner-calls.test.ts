@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { frame } from '../../src/protocol/framing.ts';
+import { frame } from '../../src/protocol/frame.ts';
 import { bundleRunner, RawChild, repository } from '../helpers/raw-child.ts';
 
 const ENTRY = `${repository}/test/fixtures/plugins/runner-methods/index.js`;

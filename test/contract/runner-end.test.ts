@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { processesMarked } from '../../src/protocol/marker.ts';
+import { processesMarked } from '../../src/process/marker.ts';
 import { INSTANCE_MARKER } from '../../src/protocol/messages.ts';
 import { bundleRunner, RawChild, repository, writePlugin } from '../helpers/raw-child.ts';
 
@@ -194,7 +194,7 @@ test.runIf(linux)('processesMarked finds the living by their exact marker, and n
   const marker = randomUUID();
   const child = spawn('sleep', ['600'], { env: { A: '1', [INSTANCE_MARKER]: marker, [`X${INSTANCE_MARKER}`]: 'decoy' }, stdio: 'ignore' });
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  await vi.waitFor(async () => expect(await processesMarked((value) => value === marker)).toEqual([{ pid: child.pid, marker }]));
+  await vi.waitFor(async () => expect(await processesMarked((value) => value === marker)).toMatchObject([{ pid: child.pid, marker }]));
   expect(await processesMarked((value) => value === marker.slice(1))).toEqual([]);
   child.kill('SIGKILL');
   await ended;

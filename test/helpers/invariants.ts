@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
 import type { CallOptions, EventOf, ExitFacts, StartFailedError, SupervisorEvent } from '../../src/index.ts';
-import { processesMarked } from '../../src/protocol/marker.ts';
+import { processesMarked } from '../../src/process/marker.ts';
 import type { Ledger } from './ledger.ts';
 import { zombies } from './processes.ts';
 import { Random } from './random.ts';

@@ -14,7 +14,7 @@ import { connect, type Socket } from 'node:net';
 import { expect } from 'vitest';
 import { LineSplitter } from '../../src/cli/control/protocol.ts';
 import type { SupervisorStatus } from '../../src/index.ts';
-import { processesMarked } from '../../src/protocol/marker.ts';
+import { processesMarked } from '../../src/process/marker.ts';
 import { isAlive } from './processes.ts';
 import type { Round } from './rounds.ts';
 import { until } from './until.ts';

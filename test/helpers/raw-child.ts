@@ -10,7 +10,8 @@ import { dirname, join } from 'node:path';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { frame, FrameDecoder } from '../../src/protocol/framing.ts';
+import { frame } from '../../src/protocol/frame.ts';
+import { FrameDecoder } from '../../src/protocol/framing.ts';
 import { FIRST_CALL_ID, PROTOCOL_VERSION } from '../../src/protocol/messages.ts';
 import type { InitializeParams, LogParams, WireError } from '../../src/protocol/messages.ts';
 

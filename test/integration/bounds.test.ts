@@ -14,7 +14,7 @@ const KiB = 2 ** 10;
 const MiB = 2 ** 20;
 
 describe('logs', () => {
-  const TOLD = /^(\d+) log records were dropped: more than 100 a second$/;
+  const TOLD = /^(\d+) log records were dropped: more than 100 records or \d+ bytes a second$/;
 
   test('over maxLogsPerSecond are dropped, counted, and told of; the calls go on', async () => {
     const LINES = 5_000;
@@ -41,6 +41,17 @@ describe('logs', () => {
     await check.end({ faults: 1 });
   });
 
+  test('over maxLogBytesPerSecond are dropped and counted, however few they are', async () => {
+    const LINES = 500;
+    const { supervisor, logs } = await supervise.fixture('worker', { maxLogBytesPerSecond: 100 * KiB });
+    const begun = performance.now();
+    await supervisor.call('worker', 'print', [LINES, 8 * KiB]);
+    const kept = (): number => logs.filter(({ message }) => message.startsWith('xxx')).length;
+    await until('all lines were read', () => kept() + supervisor.status('worker').versions[0]!.droppedLogs === LINES);
+    expect(kept()).toBeGreaterThanOrEqual(25);
+    expect(kept()).toBeLessThanOrEqual(26 + ((performance.now() - begun) / 1_000) * 12.5);
+  });
+
   test('of one plugin leave those of another alone', async () => {
     const { supervisor, logs } = await supervise.fixture('worker', { maxLogsPerSecond: 100 });
     await supervisor.load(join(fixtures, 'chatty'), { options: { options: { mood: 'good' } } });
@@ -52,7 +63,7 @@ describe('logs', () => {
 
   test('come as lines of 64 KiB at most: a longer one is several', async () => {
     const LENGTH = 10 * MiB;
-    const { supervisor, logs } = await supervise.fixture('worker');
+    const { supervisor, logs } = await supervise.fixture('worker', { maxLogBytesPerSecond: LENGTH });
     await supervisor.call('worker', 'print', [1, LENGTH]);
     await until('all of it', () => logs.reduce((sum, { message }) => sum + message.length, 0) === LENGTH);
     expect(logs).toHaveLength(LENGTH / (64 * KiB));

@@ -64,8 +64,8 @@ describe('what says nothing of the health of a plugin', () => {
 
 describe('what counts', () => {
   test('a call that times out while it runs', async () => {
-    const { supervisor } = await supervise.fixture('polite', { breaker: { maxFailures: 1 } });
-    expect(await rejection(supervisor.call('polite', 'sleep', [60_000], { timeoutMs: 50 }))).toMatchObject({ phase: 'running' });
+    const { supervisor } = await supervise.fixture('polite', { callTimeoutMs: 50, breaker: { maxFailures: 1 } });
+    expect(await rejection(supervisor.call('polite', 'sleep', [60_000]))).toMatchObject({ phase: 'running' });
     expect(supervisor.breaker('polite').state).toBe('open');
   });
 
@@ -145,18 +145,17 @@ test('what waits when the circuit opens is refused, and never reaches the plugin
 /** A plugin that is ill, with its circuit open, and a thousand callers who wait for it. `mood` changes how it feels. */
 async function opened({ begin, random }: Round, breaker: object) {
   const openMs = random.between(200, 400);
-  const watched = await supervise.fixture('fails-when-told', {
-    concurrency: 2_000,
-    maxQueue: 5_000,
-    breaker: { maxFailures: 5, openMs, ...breaker },
-  });
+  // A probe counts whose caller is as patient as the method asks for.
+  const plugins = { 'fails-when-told': { callTimeoutMs: 300 } };
+  const plugin = { concurrency: 2_000, maxQueue: 5_000, breaker: { maxFailures: 5, openMs, ...breaker } };
+  const watched = await supervise.fixture('fails-when-told', plugin, { plugins });
   const { supervisor } = watched;
   const check = await begin(watched);
   const folder = await supervise.tempDir();
   const mood = (text: string): void => writeFileSync(join(folder, 'mood'), text);
   const reached = (): number => linesOf(join(folder, 'reached')).length;
-  const act = (options?: { timeoutMs: number }): Promise<unknown> => supervisor.call('fails-when-told', 'act', [folder, 50], options);
-  const late = supervisor.call('fails-when-told', 'late', [openMs + 300]);
+  const act = (options = { timeoutMs: 30_000 }): Promise<unknown> => supervisor.call('fails-when-told', 'act', [folder, 50], options);
+  const late = supervisor.call('fails-when-told', 'late', [openMs + 300], { timeoutMs: 30_000 });
   mood('ill');
   await Promise.all(Array.from({ length: 5 }, () => rejection(act())));
   const state = (): string => supervisor.breaker('fails-when-told').state;

@@ -53,23 +53,25 @@ describe('a native dependency', () => {
     'node_modules/fast-linux/package.json': { name: 'fast-linux', version: '2.0.0' },
     'node_modules/fast-linux/fast.node': '',
   };
+  const integrity = 'sha512-x';
   const lockfile = {
     lockfileVersion: 3,
     packages: {
       '': {},
-      'node_modules/dev': { version: '1.0.0', dev: true },
+      'node_modules/dev': { integrity, version: '1.0.0', dev: true },
       'node_modules/fast': {
         version: '2.0.0',
+        integrity,
         dev: true,
         dependencies: { own: '1' },
         optionalDependencies: { 'fast-linux': '*', 'fast-other': '*' },
         peerDependencies: { dev: '*' },
         peerDependenciesMeta: { dev: { optional: true } },
       },
-      'node_modules/fast-linux': { version: '2.0.0', optional: true, dependencies: { own: '2' } },
-      'node_modules/fast-linux/node_modules/own': { version: '2.0.0', dev: true },
-      'node_modules/own': { version: '1.0.0', optional: true },
-      'node_modules/plain': { version: '1.0.0' },
+      'node_modules/fast-linux': { integrity, version: '2.0.0', optional: true, dependencies: { own: '2' } },
+      'node_modules/fast-linux/node_modules/own': { integrity, version: '2.0.0', dev: true },
+      'node_modules/own': { integrity, version: '1.0.0', optional: true },
+      'node_modules/plain': { integrity, version: '1.0.0' },
     },
   };
 
@@ -83,9 +85,9 @@ describe('a native dependency', () => {
       packages: {
         '': { name: 'shop', version: '1.2.3', dependencies: { fast: '2.0.0' } },
         'node_modules/fast': expect.not.objectContaining({ dev: true }),
-        'node_modules/fast-linux': { version: '2.0.0', optional: true, dependencies: { own: '2' } },
-        'node_modules/fast-linux/node_modules/own': { version: '2.0.0', optional: true },
-        'node_modules/own': { version: '1.0.0' },
+        'node_modules/fast-linux': { integrity, version: '2.0.0', optional: true, dependencies: { own: '2' } },
+        'node_modules/fast-linux/node_modules/own': { integrity, version: '2.0.0', optional: true },
+        'node_modules/own': { integrity, version: '1.0.0' },
       },
     });
     expect(await readFile(join(dir, 'index.js'), 'utf8')).toContain('plain');
@@ -106,6 +108,12 @@ describe('a native dependency', () => {
     ]);
     expect(await issuesOf({ 'node_modules/fast': { version: '2.0.0', resolved: 'file:../fast.tgz' } })).toEqual([
       { path: 'node_modules/fast', message: expect.stringContaining('file:../fast.tgz, which is on this machine only') },
+    ]);
+    expect(await issuesOf({ 'node_modules/fast': { version: '2.0.0', resolved: 'https://registry.example/fast.tgz' } })).toEqual([
+      { path: 'node_modules/fast', message: expect.stringContaining('remove package-lock.json and node_modules, then run npm install') },
+    ]);
+    expect(await issuesOf({ 'node_modules/fast': { version: '2.0.0', resolved: 'git+ssh://git.example/fast.git' } })).toEqual([
+      { path: 'node_modules/fast', message: 'is taken from git+ssh://git.example/fast.git; install it from a registry' },
     ]);
   });
 

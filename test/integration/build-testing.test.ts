@@ -46,11 +46,28 @@ test('TypeScript is built and run with its dependencies and the files beside it,
   const temp = await ownTemp();
   const plugin = await startPlugin(pathToFileURL(`${dir}/`), { options: { currency: 'francs' } });
   expect(plugin).toMatchObject({ name: 'shop', version: '1.0.0' });
-  expect(await plugin.call('price', 1)).toMatch(/^42 francs srcfunction$/);
+  expect(await plugin.call('price', 1)).toMatch(/^42 francs commonfunction$/);
   expect(await plugin.plugin<{ price(count: number): string }>().price(2)).toMatch(/^84 francs/);
   expect(await plugin.close()).toMatchObject({ stopped: 1, killed: 0 });
   expect(await plugin.close()).toMatchObject({ stopped: 1 });
   expect(readdirSync(temp)).toEqual([]);
+});
+
+test('packages run from where they are installed, with the files and the names that they have there', async () => {
+  const dir = await putProject(await tempDir(), {
+    'package.json': { ...manifest, chameleon: { external: ['gone'] } },
+    'index.ts': `
+      import { read } from 'reader';
+      import { deep } from 'reader/lib/deep';
+      const gone = (): Promise<unknown> => import('gone').catch(() => 'gone');
+      export default { methods: { async all() { return [read(), deep, await gone()]; } } };`,
+    'node_modules/reader/package.json': { name: 'reader', version: '1.0.0' },
+    'node_modules/reader/index.js': `module.exports = { ['re' + 'ad']: () => require('fs').readFileSync(__dirname + '/data.txt', 'utf8') };`,
+    'node_modules/reader/data.txt': 'data',
+    'node_modules/reader/lib/deep.js': `exports.deep = 'deep';`,
+  });
+  await using plugin = await startPlugin(dir);
+  expect(await plugin.call('all')).toEqual(['data', 'deep', 'gone']);
 });
 
 test('JavaScript runs as it is, and is stopped by `await using`', async () => {

@@ -9,7 +9,8 @@ import { installOurs, putProject, runTsc, type Ran } from '../helpers/author.ts'
 import { rejection } from '../helpers/rejection.ts';
 import { useSupervisors } from '../helpers/supervise.ts';
 
-const { tempDir } = useSupervisors();
+const supervise = useSupervisors();
+const { tempDir } = supervise;
 const manifest = { name: 'shop', version: '1.0.0', type: 'module', main: 'index.ts' };
 const tsconfig = {
   compilerOptions: { target: 'es2023', module: 'nodenext', strict: true, types: ['node'], allowImportingTsExtensions: true, noEmit: true },
@@ -106,6 +107,47 @@ describe('of TypeScript', () => {
     expect(code).not.toBe(0);
     const found = [...stdout.matchAll(/^host\.ts\((\d+),\d+\): error (TS\d+)/gm)].map(([, line, error]) => `${Number(line) - 8} ${error}`);
     expect(found, stdout).toEqual(['1 TS2322', '2 TS2345', '3 TS2554', '4 TS2322', '5 TS2339']);
+  });
+
+  test('values that JSON carries in part are typed as they arrive', { timeout: 60_000 }, async () => {
+    const plugin = await built({
+      'package.json': manifest,
+      'tsconfig.json': tsconfig,
+      'cart.ts': `
+        export class Cart { items = ['apple']; #sum = 1; get total(): number { return this.#sum; } set total(sum: number) { this.#sum = sum; } add(): void {} }
+        export class Big extends Cart { override get total(): number { return 2; } label = 'big'; }`,
+      'index.ts': `
+        import { Cart, Big } from './cart.ts';
+        class Local { kept = 1; get lost() { return 2; } }
+        class Failed extends Error { reason = 'none'; }
+        class Index extends Map<string, number> { label = 'index'; }
+        export default { methods: {
+          builtIns: () => ({ map: new Map([['a', 1]]), set: new Set([1]), pattern: /x/g, bytes: new ArrayBuffer(2), failed: new Failed('lost'), index: new Index(), numbers: new Float64Array(1) }),
+          classes: () => ({ carts: [new Cart()], big: new Big(), local: new Local() }),
+          literal: () => ({ get total() { return 1; }, name: 'n', message: 'm' }),
+          optional: (): { onDone?: () => void; mixed: (() => void) | string } => ({ mixed: 'text' }),
+          async *list() { yield 1; },
+        } };`,
+    });
+    expect(plugin.untyped).toEqual([]);
+    expect(plugin.client.slice(plugin.client.indexOf('{')).replace(/\s+/g, ' ')).toContain(
+      '{ builtIns: () => { map: {}; set: {}; pattern: {}; bytes: {}; failed: { reason: string; }; index: { label: string; }; numbers: { [index: number]: number; }; };' +
+        ' classes: () => { carts: { items: string[]; }[]; big: { items: string[]; label: string; }; local: { kept: number; }; };' +
+        ' list: () => {};' +
+        ' literal: () => { readonly total: number; name: string; message: string; };' +
+        ' optional: () => { mixed: string; }; }',
+    );
+    const { supervisor } = await supervise();
+    await supervisor.load(plugin.dir);
+    const arrived = await Promise.all(plugin.methods.map((method) => supervisor.call('shop', method)));
+    expect(arrived).toEqual([
+      { map: {}, set: {}, pattern: {}, bytes: {}, failed: { reason: 'none' }, index: { label: 'index' }, numbers: { 0: 0 } },
+      { carts: [{ items: ['apple'] }], big: { items: ['apple'], label: 'big' }, local: { kept: 1 } },
+      {},
+      { total: 1, name: 'n', message: 'm' },
+      { mixed: 'text' },
+    ]);
+    expect((await check(plugin, 'const total: number = (await client.literal()).total; void total;')).stdout).toBe('');
   });
 
   test('source that does not type-check is not packed, and its lines are told', async () => {

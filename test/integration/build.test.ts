@@ -181,11 +181,6 @@ describe('what is wrong is told, and nothing is written', () => {
       { code: 'ERR_START_FAILED', phase: 'import', message: expect.stringContaining('no luck') },
     ],
     [
-      'a plugin that throws in init',
-      { 'package.json': manifest, 'index.js': "export default { init() { throw new Error('no key'); }, methods: { a() {} } };" },
-      { code: 'ERR_START_FAILED', phase: 'init' },
-    ],
-    [
       'no methods at all',
       { 'package.json': manifest, 'index.js': 'export const nothing = 1;' },
       { code: 'ERR_START_FAILED', message: expect.stringContaining('exports no methods') },
@@ -206,12 +201,45 @@ describe('what is wrong is told, and nothing is written', () => {
     expect(await readdir(target)).toEqual([]);
   });
 
-  test('init is given the options that a supervisor would give it', async () => {
-    const files = {
-      'package.json': manifest,
-      'index.js': "export default { init({ options }) { if (options.key !== 'k') throw new Error('no key'); }, methods: { a() {} } };",
-    };
-    await rejection(built(files));
-    expect(await built(files, { supervisor: { plugins: { shop: { options: { key: 'k' } } } } })).toMatchObject({ methods: ['a'] });
+  test('a forgotten dependency is told with the command that installs it, not as one to leave outside', async () => {
+    const error = await rejection<BuildFailedError>(built({ 'package.json': manifest, 'index.js': "import '@acme/left-pad/deep.js';" }));
+    expect(error.message).toContain('@acme/left-pad is not installed: npm install @acme/left-pad');
+    expect(error.message).not.toContain('as external');
+  });
+
+  test('an error of the import names no folder of the trial, which is gone', async () => {
+    const files = { 'package.json': manifest, 'index.js': "throw new Error('no luck in ' + import.meta.url);" };
+    const error = await rejection<StartFailedError>(built(files));
+    expect(error).toMatchObject({ code: 'ERR_START_FAILED', phase: 'import' });
+    expect(error.message).toMatch(/no luck in index\.js/);
+    expect(error.message).not.toContain('chameleon-build-');
+  });
+});
+
+describe('the methods', () => {
+  const withHooks = `
+    import { writeFileSync } from 'node:fs';
+    const tell = (what) => () => writeFileSync(new URL('ran', process.env.CHAMELEON_TEST_RAN), what);
+    export default { init: tell('init'), health: tell('health'), free: tell('free'), methods: { b() {}, a() {} } };`;
+
+  test('are learnt from the import alone: no hook of the plugin runs', async () => {
+    const ran = await tempDir();
+    const supervisor = { plugins: { shop: { env: { CHAMELEON_TEST_RAN: `file://${ran}/` } } } };
+    expect(await built({ 'package.json': manifest, 'index.js': withHooks }, { supervisor })).toMatchObject({ methods: ['a', 'b'] });
+    expect(await readdir(ran)).toEqual([]);
+  });
+
+  test('are those of package.json without a run, and nothing of the plugin is executed', async () => {
+    const declared = { ...manifest, chameleon: { methods: { b: { idempotent: true }, a: {} } } };
+    const source = "throw new Error('ran'); export default { methods: { a() {}, b() {} } };";
+    const result = await built({ 'package.json': declared, 'index.js': source }, { run: false });
+    expect(result.methods).toEqual(['a', 'b']);
+    expect(await readJson(join(await unpacked(result), 'package.json'))).toMatchObject({
+      chameleon: { methods: { a: {}, b: { idempotent: true } } },
+    });
+    expect(await rejection(built({ 'package.json': manifest, 'index.js': source }, { run: false }))).toMatchObject({
+      code: 'ERR_BUILD_FAILED',
+      issues: [{ path: 'chameleon.methods', message: expect.stringContaining('is missing') }],
+    });
   });
 });

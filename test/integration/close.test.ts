@@ -119,7 +119,7 @@ test('after it every method says that it is closed, and status still answers', a
 test('is what `await using` does', async () => {
   let outer: Supervisor;
   {
-    await using supervisor = await createSupervisor();
+    await using supervisor = await createSupervisor({ strictModes: false });
     await supervisor.load(join(fixtures, 'polite'));
     outer = supervisor;
     expect(await supervisor.call('polite', 'echo', [1])).toBe(1);

@@ -10,7 +10,7 @@ const supervise = useSupervisors();
 
 const ANSWER = JSON.stringify({ jsonrpc: '2.0', id: 0, result: { protocol: 1, methods: {}, pid: 1, runtime: 'sh' } });
 // The sleeper holds the pipes open, so that they are still read when the shell is dead.
-const SCRIPT = `sleep 5 & sleep 0.2; printf 'Content-Length: %s\\r\\n\\r\\n%s' ${ANSWER.length} '${ANSWER}'; kill -9 $$`;
+const SCRIPT = `sleep 5 & head -c 1 >/dev/null; echo asked >&2; sleep 0.2; printf 'Content-Length: %s\\r\\n\\r\\n%s' ${ANSWER.length} '${ANSWER}'; kill -9 $$`;
 const STALL_MS = 800;
 
 const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
@@ -26,8 +26,8 @@ describe('a child that is dead when its answer to the handshake is read', () => 
     const dir = await putFiles(join(await supervise.tempDir(), 'brief'), { 'package.json': JSON.stringify(manifest) });
     const { supervisor, events } = await supervise();
     const before = timers();
-    // It was asked; then our loop stands still until it has said what it has to say, and is gone.
-    supervisor.once('instance-starting', () => setTimeout(standStill, 10));
+    // The child is asked once it is in its cgroup. Then our loop stands still until the child has answered and ended.
+    supervisor.once('log', standStill);
     const error = await rejection(supervisor.load(dir));
     expect(error).toMatchObject({ code: 'ERR_START_FAILED', exit: { signal: 'SIGKILL' } });
     expect(events.map(({ kind }) => kind)).not.toContain('instance-ready');

@@ -11,6 +11,8 @@ import { until } from '../helpers/until.ts';
 const supervise = useSupervisors();
 const PATIENT = {
   callTimeoutMs: 60_000,
+  // The heaviest that there can be: more values than are taken by default.
+  maxMessageValues: Number.MAX_SAFE_INTEGER,
   breaker: { enabled: false },
   poisonAfter: 0,
   restart: { maxRestarts: 1_000, backoffMs: 1, maxBackoffMs: 1 },
@@ -38,6 +40,13 @@ describe('F18 the event loop is never held for 50 ms', () => {
     const { supervisor, events } = await heavy();
     await expectNeverHeld(kind, () => supervisor.call('heavy', 'result', [kind]));
     expect(events.filter((event) => event.kind === 'instance-crashed')).toEqual([]);
+  });
+
+  test('by an answer with too many values', { timeout: 120_000 }, async () => {
+    const { supervisor } = await supervise.fixture('heavy', { ...PATIENT, maxMessageValues: 1_000_000 });
+    await expectNeverHeld('arrays', async () => {
+      expect(await rejection(supervisor.call('heavy', 'result', ['arrays']))).toMatchObject({ code: 'ERR_PAYLOAD_TOO_LARGE' });
+    });
   });
 
   test.each(REFUSED)('by a result of 16 MiB that is refused: %s', { timeout: 120_000 }, async (kind, reason) => {

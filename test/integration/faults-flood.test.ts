@@ -1,12 +1,11 @@
 /** Faults F23 and F32: more than can be taken, from us to a child that does not read, and by a plugin of the host's files and processes. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect } from 'vitest';
 import type { QueueFullError } from '../../src/index.ts';
 import { allGone, isAlive } from '../helpers/processes.ts';
 import { rejection } from '../helpers/rejection.ts';
+import { retained } from '../helpers/retained.ts';
 import { rounds } from '../helpers/rounds.ts';
 import { fixtures, useSupervisors } from '../helpers/supervise.ts';
 import { until } from '../helpers/until.ts';
@@ -14,14 +13,6 @@ import { until } from '../helpers/until.ts';
 const supervise = useSupervisors();
 const MiB = 2 ** 20;
 const LIVELY = { liveness: { intervalMs: 100, timeoutMs: 1_000 } };
-
-/** Bytes that the collector leaves. */
-function retained(): number {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
 
 rounds(
   'F23 to a child that stops reading no more is kept than the queue may hold, and the rest is ERR_QUEUE_FULL',
@@ -69,7 +60,7 @@ rounds(
     const check = await begin(watched);
     for (const how of random.shuffled(['killed', 'stopped'])) {
       const { pid } = supervisor.status('hoard');
-      // Started a few at a time: this many together would take longer than the child may be silent.
+      // Started one in each turn: this many together would take longer than the child may be silent.
       const [files, processes] = load === 'idle' ? [5_000, 200] : [random.between(4_000, 5_000), 10 * random.between(6, 20)];
       expect(await supervisor.call('hoard', 'files', [files])).toBe(files);
       const pids = (await supervisor.call('hoard', 'processes', [processes])) as number[];

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { processesMarked } from '../../src/protocol/marker.ts';
+import { processesMarked } from '../../src/process/marker.ts';
 import { Invariants } from '../helpers/invariants.ts';
 import { putFixture } from '../helpers/put-plugin.ts';
 import { rounds } from '../helpers/rounds.ts';
@@ -83,7 +83,7 @@ rounds(
     const said = await underLimit(
       random.between(100, 200),
       `
-    const supervisor = await createSupervisor({ defaults: { restart: { maxRestarts: 2, backoffMs: 20, maxBackoffMs: 80 } } });
+    const supervisor = await createSupervisor({ strictModes: false, defaults: { restart: { maxRestarts: 2, backoffMs: 20, maxBackoffMs: 80 } } });
     await supervisor.load(folder('bystander'));
     await supervisor.load(folder('busy'));
     await supervisor.call('bystander', 'echo', [0]);

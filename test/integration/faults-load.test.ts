@@ -1,7 +1,7 @@
 /** F37, F40: a plugin that never minds its cancel, and clocks that are moved. (F36 stands with the breaker.) */
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { CallTimeoutError } from '../../src/index.ts';
+import type { CallTimeoutError, PluginOptions } from '../../src/index.ts';
 import { linesOf } from '../helpers/lines.ts';
 import { rejection } from '../helpers/rejection.ts';
 import { rounds } from '../helpers/rounds.ts';
@@ -37,6 +37,7 @@ describe('every call times out and ignores its cancel', () => {
       const watched = await supervise.fixture('ignores-cancel', {
         concurrency,
         cancelGraceMs: 100,
+        ignoredCancelRatio: 0,
         breaker: { enabled: false },
         restart: { maxRestarts: 100, backoffMs: 1, maxBackoffMs: 5 },
       });
@@ -71,7 +72,7 @@ describe('every call times out and ignores its cancel', () => {
   );
 
   test('a call that behaves may finish on the child that is being replaced', async () => {
-    const { supervisor, events } = await supervise.fixture('ignores-cancel', { cancelGraceMs: 100, stopTimeoutMs: 5_000 });
+    const { supervisor, events } = await supervise.fixture('ignores-cancel', { cancelGraceMs: 100, ignoredCancelRatio: 0 });
     const ledger = join(await supervise.tempDir(), 'ledger');
     const innocent = supervisor.call('ignores-cancel', 'work', [ledger, 1_500]);
     await rejection(supervisor.call('ignores-cancel', 'work', [ledger, 60_000], { timeoutMs: 500 }));
@@ -107,10 +108,12 @@ describe('the wall clock is moved', () => {
   rounds(
     'F40 of the wall clock, moved by an hour or a year, to or fro: deadlines, breaker and restarts go by the time that passes',
     async ({ begin, random }) => {
-      const watched = await supervise.fixture('polite', {
+      const plugin: PluginOptions = {
         breaker: { maxFailures: 2, openMs: 400, halfOpenCalls: 1 },
-        restart: { maxRestarts: 2, periodMs: 60_000, backoffMs: 1, maxBackoffMs: 5 },
-      });
+        restart: { maxRestarts: 2, periodMs: 60_000, backoffMs: 1, maxBackoffMs: 5, whenSpent: 'stop' },
+      };
+      // Shorter deadlines would say nothing of the plugin.
+      const watched = await supervise.fixture('polite', plugin, { plugins: { polite: { callTimeoutMs: 100 } } });
       const { supervisor } = watched;
       const check = await begin(watched);
       const [ms, ...others] = random.shuffled(DISTANCES) as [number, ...number[]];

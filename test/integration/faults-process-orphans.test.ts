@@ -19,7 +19,8 @@ const GONE_MS = 2_000;
 rounds(
   'F09 of the processes that a plugin started, plain, detached, in a session of their own, holding its pipes, none is left after it was killed, after it hung, and after it was stopped, which does not wait for their pipes',
   async ({ begin, random }) => {
-    const watched = await supervise.fixture('spawner', { liveness: { intervalMs: 100, timeoutMs: 300 } });
+    // One spawn blocks its event loop until the new process has had a processor: some 400 ms on a busy machine.
+    const watched = await supervise.fixture('spawner', { liveness: { intervalMs: 100, timeoutMs: 800 } });
     const { supervisor } = watched;
     const check = await begin(watched);
     const spawned = async (): Promise<number[]> => {

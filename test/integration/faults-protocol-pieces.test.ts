@@ -18,7 +18,7 @@ rounds('F16 a frame that stops half-way ends its instance at the stall limit of 
   const begun = performance.now();
   const { exit } = await rejection<PluginCrashedError>(supervisor.call('raw-channel', 'bytes', [half]));
   const tookMs = performance.now() - begun;
-  expect(exit).toMatchObject({ cause: 'protocol-error', detail: 'a frame stopped half-way for 5000 ms' });
+  expect(exit).toMatchObject({ cause: 'protocol-error', detail: expect.stringMatching(/^a frame stopped half-way for 5000 ms: /) as string });
   expect(tookMs).toBeGreaterThan(4_900);
   expect(tookMs).toBeLessThan(6_000);
   expect(await supervisor.call('raw-channel', 'echo', ['again'])).toBe('again');

@@ -113,7 +113,7 @@ rounds('F42 a new version whose manifest is bad is not even started', async ({ b
     { version: 'latest' },
     { engines: { chameleon: '^99.0.0' } },
     { engines: { node: '>=99' } },
-    { main: 'gone.js' },
+    { exports: './gone.js' },
     { name: 'impolite' },
   ]);
   for (const changed of changes) {
@@ -183,7 +183,8 @@ rounds('F46 a reload from failed revives it, as often as an operator likes', asy
     expect(await rejection(supervisor.call('polite', 'echo', [1]))).toMatchObject({
       code: 'ERR_PLUGIN_UNAVAILABLE',
       state: 'failed',
-      retryable: false,
+      // It is tried again by itself, though not as soon.
+      retryable: true,
     });
     expect(await supervisor.reload('polite')).toMatchObject({ outcome: 'promoted', from: '1.0.0', to: '1.0.0' });
     expect(await supervisor.call('polite', 'echo', [n])).toBe(n);

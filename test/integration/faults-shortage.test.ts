@@ -20,7 +20,7 @@ test.skipIf(noMemoryGroup !== null)(
     onTestFinished(() => group.remove());
     const said = await runSupervisor(
       `
-    const supervisor = await createSupervisor({ logger: { debug() {}, info() {}, warn() {}, error() {} }, defaults: { restart: { backoffMs: 20 } } });
+    const supervisor = await createSupervisor({ strictModes: false, logger: { debug() {}, info() {}, warn() {}, error() {} }, defaults: { restart: { backoffMs: 20 } } });
     await supervisor.load(folder('bystander'));
     await supervisor.load(folder('leaks'));
     const { pid } = supervisor.status('leaks');
@@ -66,7 +66,7 @@ test.skipIf(noProcessLimit !== null)(
     const said = await runSupervisor(
       `
     import { readFile } from 'node:fs/promises';
-    const supervisor = await createSupervisor({ logger: { debug() {}, info() {}, warn() {}, error() {} }, defaults: { restart: { maxRestarts: 2, backoffMs: 20, maxBackoffMs: 80 } } });
+    const supervisor = await createSupervisor({ strictModes: false, logger: { debug() {}, info() {}, warn() {}, error() {} }, defaults: { restart: { maxRestarts: 2, backoffMs: 20, maxBackoffMs: 80 } } });
     await supervisor.load(folder('bystander'));
     await supervisor.load(folder('busy'));
     // Node ends itself when it cannot make the threads that read files, so they are made first.

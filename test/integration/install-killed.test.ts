@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { installPlugin, scanPlugins, verifyPlugins } from '../../src/index.ts';
-import { processesMarked } from '../../src/protocol/marker.ts';
+import { processesMarked } from '../../src/process/marker.ts';
 import { clock, MANIFEST, type Member, putArchive, sound } from '../helpers/archives.ts';
 import { Random } from '../helpers/random.ts';
 import { useSupervisors } from '../helpers/supervise.ts';

@@ -1,13 +1,16 @@
 /** Hung, slow and held up are told apart: who is killed for silence, who is not, and what is said of either. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, stat } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import type { PluginCrashedError } from '../../src/index.ts';
 import { Invariants } from '../helpers/invariants.ts';
+import { testWith } from '../helpers/parts.ts';
 import { rejection } from '../helpers/rejection.ts';
 import { fixtures, useSupervisors } from '../helpers/supervise.ts';
 import { until } from '../helpers/until.ts';
@@ -59,10 +62,55 @@ test('time in which the supervisor itself stood still is not held against its ch
   expect(watched.events.filter(({ kind }) => kind === 'instance-crashed')).toEqual([]);
 });
 
+test.each(['setImmediate', 'an I/O callback'] as const)(
+  'an answer that waits in the pipe while our own loop is blocked from %s is read before the verdict',
+  async (from) => {
+    const { supervisor, events } = await supervise.fixture('worker', { liveness: { intervalMs: 20, timeoutMs: 100 } });
+    const { pid } = supervisor.status('worker');
+    for (let round = 0; round < 40; round++) {
+      // Anywhere between two pings.
+      await new Promise((resolve) => setTimeout(resolve, round % 20));
+      await new Promise<void>((resolve) => {
+        const block = (): void => {
+          const end = performance.now() + 105 + round;
+          while (performance.now() < end);
+          resolve();
+        };
+        if (from === 'setImmediate') setImmediate(block);
+        else stat(import.meta.filename, block);
+      });
+    }
+    expect(await supervisor.call('worker', 'pid')).toBe(pid);
+    expect(events.filter(({ kind }) => kind === 'instance-crashed')).toEqual([]);
+  },
+);
+
+testWith('processor times of other processes', existsSync('/proc/self/schedstat'))(
+  'honest work that keeps its loop busy is not killed because the machine is busy, and a loop without end is',
+  async () => {
+    const liveness = { intervalMs: 100, timeoutMs: 500 };
+    const { supervisor } = await supervise.fixture('worker', { liveness });
+    const { pid } = supervisor.status('worker');
+    // Linux shares processors between sessions: in one session, all burners together would take no more than the plugin does.
+    const burn = () => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore', detached: true });
+    const burners = Array.from({ length: 6 * availableParallelism() }, burn);
+    onTestFinished(() => burners.forEach((burner) => burner.kill('SIGKILL')));
+    // Until, by the clock, it was silent for long enough to be killed: the burners need a moment to start.
+    for (let tookMs = 0; tookMs <= liveness.intervalMs + liveness.timeoutMs;) {
+      const begun = performance.now();
+      expect(await supervisor.call('worker', 'compute', [250], { timeoutMs: 60_000 })).toBe(pid);
+      tookMs = performance.now() - begun;
+    }
+    const hung = await rejection<PluginCrashedError>(supervisor.call('worker', 'block', [600_000], { timeoutMs: 60_000 }));
+    expect(hung.exit.cause).toBe('unresponsive');
+  },
+  60_000,
+);
+
 test('a supervisor that was stopped with SIGSTOP, as a laptop that sleeps, goes on with the children that it had', async () => {
   const program = `
     import { createSupervisor } from ${JSON.stringify(pathToFileURL(join(fixtures, '../../../dist/src/index.js')).href)};
-    const supervisor = await createSupervisor({ defaults: { liveness: { intervalMs: 100, timeoutMs: 600 } } });
+    const supervisor = await createSupervisor({ strictModes: false, defaults: { liveness: { intervalMs: 100, timeoutMs: 600 } } });
     const crashes = [];
     supervisor.on('instance-crashed', ({ exit }) => crashes.push(exit.cause));
     await supervisor.load(${JSON.stringify(join(fixtures, 'worker'))});

@@ -67,7 +67,8 @@ describe('createSupervisor', () => {
       'package.json': JSON.stringify({ name: 'broken', version: '1.0.0', type: 'module' }),
       'index.js': 'throw new Error("never")',
     });
-    const supervisor = await createSupervisor({ pluginDir: folder, defaults: { restart: { maxRestarts: 0 } } });
+    const logger = { debug() {}, info() {}, warn() {}, error() {} };
+    const supervisor = await createSupervisor({ logger, pluginDir: folder, defaults: { restart: { maxRestarts: 0 } } });
     try {
       expect(supervisor.status('broken').versions[0]).toMatchObject({ state: 'failed', lastError: { code: 'ERR_START_FAILED' } });
       expect(await rejection(supervisor.call('broken', 'x'))).toMatchObject({ code: 'ERR_PLUGIN_UNAVAILABLE', state: 'failed' });

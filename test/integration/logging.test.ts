@@ -1,7 +1,9 @@
 /** What plugins print becomes records, and what happens becomes lines, in whatever logger the host has. */
 import { describe, expect, test } from 'vitest';
-import { createSupervisor, type Logger, type LogLevel } from '../../src/index.ts';
+import { createSupervisor, type Logger, type LogLevel, type PluginThrewError, type SupervisorOptions } from '../../src/index.ts';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { putFiles } from '../helpers/put-plugin.ts';
 import { fixtures, useSupervisors, type Watched } from '../helpers/supervise.ts';
 import { until } from '../helpers/until.ts';
 
@@ -80,7 +82,7 @@ describe('a logger', () => {
     ['debug', 4],
   ] as const)('at logLevel %s gets that and what is worse', async (logLevel, kinds) => {
     const { logger, lines } = keeping();
-    const supervisor = await createSupervisor({ logger, logLevel });
+    const supervisor = await createSupervisor({ logger, logLevel, strictModes: false });
     try {
       await supervisor.load(join(fixtures, 'chatty'));
       await supervisor.call('chatty', 'levels');
@@ -114,16 +116,16 @@ describe('a logger', () => {
       }
     }
     const own = new Own();
-    await using supervisor = await createSupervisor({ logger: own });
+    await using supervisor = await createSupervisor({ logger: own, strictModes: false });
     await supervisor.load(join(fixtures, 'chatty'));
     expect(own.said).toContain('active');
-    await using other = await createSupervisor({ logger: console, logLevel: 'error' });
+    await using other = await createSupervisor({ logger: console, logLevel: 'error', strictModes: false });
     await other.load(join(fixtures, 'chatty'));
   });
 
   test('hears what happens, with the facts as fields', async () => {
     const { logger, lines } = keeping();
-    await using supervisor = await createSupervisor({ logger });
+    await using supervisor = await createSupervisor({ logger, strictModes: false });
     await supervisor.load(join(fixtures, 'polite'));
     await supervisor.call('polite', 'exit', [4]).catch(() => {});
     await until('the crash is told', () => lines.some(({ fields }) => fields['event'] === 'instance-crashed'));
@@ -138,6 +140,81 @@ describe('a logger', () => {
   });
 });
 
+describe('a host without a logger', () => {
+  const warnings: (Error & { code?: string; detail?: string })[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+
+  const warned = async (options: SupervisorOptions): Promise<typeof warnings> => {
+    const [unwatched, ...rest] = process.listeners('warning');
+    // The helper's own listener takes every warning for a mistake.
+    process.removeAllListeners('warning').on('warning', note);
+    try {
+      await using supervisor = await createSupervisor({ ...options, strictModes: false });
+      await supervisor.load(join(fixtures, 'polite'));
+      // A warning is given in the next turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.removeAllListeners('warning');
+      for (const listener of [unwatched!, ...rest]) process.on('warning', listener);
+    }
+    return warnings.splice(0);
+  };
+
+  test('is warned once of each plugin that cannot start, by its name', async () => {
+    const folder = await supervise.tempDir();
+    await putFiles(join(folder, 'broken'), {
+      'package.json': '{"name":"broken","version":"1.0.0","main":"x.js"}',
+      'x.js': 'throw new Error("not today")',
+    });
+    await putFiles(join(folder, 'none'), { 'package.json': '{"name":"none"}' });
+    const given = await warned({ pluginDir: folder, defaults: { restart: { backoffMs: 1, maxBackoffMs: 1, maxRestarts: 2 } } });
+    expect(given.map(({ name, code }) => ({ name, code })).toSorted((a, b) => (a.code! < b.code! ? -1 : 1))).toEqual([
+      { name: 'ChameleonWarning', code: 'ERR_MANIFEST_INVALID' },
+      { name: 'ChameleonWarning', code: 'ERR_START_FAILED' },
+    ]);
+    expect(given.find(({ code }) => code === 'ERR_START_FAILED')!.message).toContain('broken@1.0.0');
+    expect(given.find(({ code }) => code === 'ERR_MANIFEST_INVALID')!.message).toContain(join(folder, 'none'));
+  });
+
+  test('is not warned where all is well, nor with a logger or strict, which tell it themselves', async () => {
+    const folder = await supervise.tempDir();
+    expect(await warned({ pluginDir: folder })).toEqual([]);
+    await putFiles(join(folder, 'none'), { 'package.json': '{"name":"none"}' });
+    expect(await warned({ pluginDir: folder, logger: keeping().logger })).toEqual([]);
+    await expect(warned({ pluginDir: folder, strict: true })).rejects.toMatchObject({ code: 'ERR_MANIFEST_INVALID' });
+    expect(warnings).toEqual([]);
+  });
+});
+
+test('secrets are struck out of records, their fields, and errors that are thrown', async () => {
+  const folder = await supervise.tempDir();
+  const code = `exports.default = { methods: {
+    log() {
+      this.log.info('connecting to redis://:hunter2@db', { token: 'abc123', url: 'https://u:pw@h/' });
+      console.log('-----BEGIN PRIVATE KEY-----'); console.log('aB3d'.repeat(16)); console.log('-----END PRIVATE KEY-----');
+      require('node:fs').writeSync(1, 'password=hunter2\\n');
+    },
+    fail() { throw new Error('cannot reach postgres://app:hunter2@db', { cause: new Error('Authorization: Bearer hunter2') }); },
+  } };`;
+  await putFiles(folder, { 'package.json': '{"name":"leaky","version":"1.0.0","main":"x.cjs"}', 'x.cjs': code });
+  const { supervisor, logs } = await supervise();
+  await supervisor.load(folder);
+  await supervisor.call('leaky', 'log');
+  await until('five records', () => logs.length === 5);
+  expect(logs.map(({ message }) => message).toSorted()).toEqual([
+    '[redacted]',
+    '[redacted]',
+    '[redacted]',
+    'connecting to redis://:[redacted]@db',
+    'password=[redacted]',
+  ]);
+  expect(logs.find(({ fields }) => fields !== undefined)!.fields).toEqual({ token: '[redacted]', url: 'https://u:[redacted]@h/' });
+  const error = (await supervisor.call('leaky', 'fail').catch((thrown: unknown) => thrown)) as PluginThrewError;
+  expect(error.message).toContain('postgres://app:[redacted]@db');
+  expect(inspect(error, { depth: 9 })).not.toContain('hunter2');
+  expect(JSON.stringify(error)).not.toContain('hunter2');
+});
+
 test('without a logger nothing is printed', async () => {
   const written: unknown[] = [];
   const [out, err] = [process.stdout.write, process.stderr.write];
@@ -145,7 +222,7 @@ test('without a logger nothing is printed', async () => {
   process.stdout.write = note;
   process.stderr.write = note;
   try {
-    await using supervisor = await createSupervisor();
+    await using supervisor = await createSupervisor({ strictModes: false });
     await supervisor.load(join(fixtures, 'chatty'));
     await supervisor.call('chatty', 'console');
   } finally {

@@ -1,6 +1,8 @@
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { putFiles } from '../helpers/put-plugin.ts';
+import type { PluginOptions } from '../../src/index.ts';
+import { putFiles, putFixture } from '../helpers/put-plugin.ts';
 import { rejection } from '../helpers/rejection.ts';
 import { ourChildren, useSupervisors } from '../helpers/supervise.ts';
 import { until } from '../helpers/until.ts';
@@ -59,14 +61,20 @@ describe('a rollout and what comes in between', () => {
 
   test('a new version that cannot be started again is taken back, although it did not crash', async () => {
     const folder = await supervise.tempDir();
-    const { supervisor, events } = await supervise({
-      defaults: { breaker: { enabled: false }, restart: { maxRestarts: 0 }, cancelGraceMs: 50, stopTimeoutMs: 100 },
-    });
-    await supervisor.load(await slow(folder, '1.0.0'));
-    await supervisor.load(await slow(folder, '2.0.0'));
-    await rejection(supervisor.call('versioned', 'take', [60_000], { timeoutMs: 100 }));
-    await until('it is taken back', () => supervisor.status('versioned').version === '1.0.0');
-    expect(await supervisor.call('versioned', 'who')).toBe('1.0.0');
+    const down = join(folder, 'down');
+    const options: PluginOptions = {
+      options: { down, atStart: 'throw' },
+      restart: { maxRestarts: 0 },
+      maxCalls: 1,
+      rollout: { strategy: 'exclusive' },
+    };
+    const { supervisor, events } = await supervise({ defaults: options });
+    for (const version of ['1.0.0', '2.0.0']) await supervisor.load(await putFixture(folder, 'upstream', { version }));
+    await writeFile(down, '');
+    await supervisor.call('upstream', 'pid');
+    await until('it is taken back', () => supervisor.status('upstream').version === '1.0.0');
+    await rm(down);
+    expect(await supervisor.call('upstream', 'echo', [1])).toBe(1);
     expect(events.flatMap((event) => (event.kind === 'rolled-back' ? [event.result.reason] : []))).toEqual(['crashed']);
   });
 

@@ -10,7 +10,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { readRelease } from '../../src/catalog/release.ts';
 import { Spares } from '../../src/instance/spares.ts';
 import { resolveOptions, resolvePluginOptions } from '../../src/options.ts';
-import { processesMarked } from '../../src/protocol/marker.ts';
+import { processesMarked } from '../../src/process/marker.ts';
 import { INSTANCE_MARKER } from '../../src/protocol/messages.ts';
 import { linesOf } from '../helpers/lines.ts';
 import { allGone, isAlive } from '../helpers/processes.ts';
@@ -103,7 +103,7 @@ test('a plugin sees no difference: folder, environment, arguments and marker are
   expect(warm).toMatchObject({ cwd: dir, url: pathToFileURL(join(dir, 'index.js')).href, relative: 'of observer 1.0.0' });
   expect(warmMarker).not.toBe(coldMarker);
   expect(supervisor.status('observer').versions[0]!.instances).toMatchObject([{ id: warmMarker, pid }]);
-  expect(await processesMarked((marker) => marker === warmMarker)).toEqual([{ pid, marker: warmMarker }]);
+  expect(await processesMarked((marker) => marker === warmMarker)).toMatchObject([{ pid, marker: warmMarker }]);
 });
 
 describe('there are spares', () => {
@@ -251,7 +251,7 @@ describe('nothing is left of spares', () => {
   test('when the host is killed: they end by themselves', async () => {
     const module = `
       import { createSupervisor } from ${JSON.stringify(pathToFileURL(join(fixtures, '../../../dist/src/index.js')).href)};
-      const supervisor = await createSupervisor({ spares: 3 });
+      const supervisor = await createSupervisor({ spares: 3, strictModes: false });
       await supervisor.load(${JSON.stringify(join(fixtures, 'worker'))});
       setInterval(() => console.log(supervisor.status().spares), 20);`;
     const host = spawn(process.execPath, ['--input-type=module', '-e', module], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -1,8 +1,9 @@
-import { appendFile, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { appendFile, cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import { expect, test } from 'vitest';
 import { createSupervisor, type Supervisor, type SupervisorEvent } from '../../src/index.ts';
-import { putFixture } from '../helpers/put-plugin.ts';
+import { putFiles, putFixture } from '../helpers/put-plugin.ts';
 import { useSupervisors } from '../helpers/supervise.ts';
 import { until } from '../helpers/until.ts';
 import { putVersion, Traffic } from '../helpers/versions.ts';
@@ -31,6 +32,14 @@ async function begin(options: object = {}): Promise<Home> {
 async function elsewhere(version: string, behaviour: object = {}): Promise<string> {
   return putVersion(await supervise.tempDir(), version, { ...behaviour });
 }
+
+test('an empty plugin folder is followed, and its first plugin is started', async () => {
+  const pluginDir = await supervise.tempDir();
+  const supervisor = supervise.own(await createSupervisor({ pluginDir, watch: true }));
+  expect(supervisor.status().plugins).toEqual([]);
+  await putVersion(pluginDir, '1.0.0');
+  await until('it is started', () => supervisor.status().plugins.some(({ state }) => state === 'active'));
+});
 
 test('a version that is moved in is rolled out, one after the other, and no call fails', async () => {
   const { supervisor, pluginDir, events, who } = await begin();
@@ -138,4 +147,113 @@ test('watching begins and ends with the option, and a closed supervisor hears of
   await until('3.0.0 is active', async () => (await who()) === '3.0.0');
   await supervisor.close();
   await rename(await elsewhere('4.0.0'), join(pluginDir, 'versioned/4.0.0'));
+});
+
+test('a plugin that writes beside itself is not reloaded for it, and holds up no other plugin', async () => {
+  const { supervisor, pluginDir, events } = await begin();
+  const noisy = await putFiles(join(pluginDir, 'noisy'), {
+    'package.json': JSON.stringify({ name: 'noisy', version: '1.0.0', type: 'module', main: 'index.js' }),
+    'index.js': `
+      import { appendFileSync, mkdirSync } from 'node:fs';
+      mkdirSync('logs', { recursive: true });
+      setInterval(() => appendFileSync('logs/app.log', 'a line\\n'), 20);
+      export default { methods: { pid: () => process.pid } };`,
+  });
+  await until('it serves', () => answers(supervisor, 'noisy', 'pid'));
+  const { pid } = supervisor.status('noisy');
+  await rename(await elsewhere('2.0.0'), join(pluginDir, 'versioned/2.0.0'));
+  await until('the other one is rolled out', () => supervisor.status('versioned').version === '2.0.0');
+  await appendFile(join(noisy, 'index.js'), '\n// saved');
+  await until('its code is followed', () => ![pid, null].includes(supervisor.status('noisy').pid));
+  const starts = events.filter((event) => event.kind === 'instance-starting' && event.plugin === 'noisy');
+  expect(starts.length).toBeLessThan(4);
+});
+
+test('a plugin that puts a named pipe in the place of a package.json holds up neither the host nor another plugin', async () => {
+  const { supervisor, pluginDir, who } = await begin();
+  const folder = join(pluginDir, 'versioned/1.0.0/data');
+  await mkdir(folder);
+  execFileSync('mkfifo', [join(folder, 'package.json')]);
+  await writeFile(join(folder, 'notes.txt'), 'one');
+  await rename(await elsewhere('2.0.0'), join(pluginDir, 'versioned/2.0.0'));
+  await until('2.0.0 is active', async () => (await who()) === '2.0.0');
+  expect(supervisor.status('versioned').restarts).toBe(0);
+});
+
+test('a plugin that changes its own code at each start is left alone after five reloads, with the file named', async () => {
+  const { supervisor, pluginDir, events } = await begin();
+  await putFiles(join(pluginDir, 'restless'), {
+    'package.json': JSON.stringify({ name: 'restless', version: '1.0.0', type: 'module', main: 'index.js' }),
+    'index.js': `
+      import { writeFileSync } from 'node:fs';
+      setTimeout(() => writeFileSync('generated.js', String(Math.random())), 50);
+      export default { methods: { pid: () => process.pid } };`,
+  });
+  const failures = (): string[] => events.flatMap((event) => (event.kind === 'watch-failed' ? [event.message] : []));
+  await until('it is told', () => failures().length > 0, 25_000);
+  expect(failures()[0]).toContain('restless@1.0.0 was reloaded 5 times within a minute');
+  expect(failures()[0]).toContain('generated.js');
+  expect(events.filter((event) => event.kind === 'instance-starting' && event.plugin === 'restless')).toHaveLength(6);
+  expect(await answers(supervisor, 'restless', 'pid')).toBe(true);
+});
+
+test.each([true, false])('a plugin folder behind a link that is switched is followed (watch: %s)', async (watch) => {
+  const home = await supervise.tempDir();
+  const release = async (number: number, version: string): Promise<string> => {
+    const dir = join(home, `releases/${number}`);
+    await putVersion(dir, version, {});
+    await writeFile(join(dir, 'versioned', version, 'release.txt'), String(number));
+    return dir;
+  };
+  const current = join(home, 'current');
+  await symlink(await release(1, '1.0.0'), current);
+  const supervisor = supervise.own(await createSupervisor({ pluginDir: current, watch }));
+  const switchTo = async (dir: string): Promise<void> => {
+    await symlink(dir, `${current}.new`);
+    await rename(`${current}.new`, current);
+  };
+  const dirOf = (): string => supervisor.status('versioned').dir ?? '';
+
+  // The same version number, in another folder.
+  await switchTo(await release(2, '1.0.0'));
+  if (!watch) await supervisor.reconfigure({ pluginDir: current, watch });
+  await until('the second release runs', () => dirOf().includes(`${sep}releases${sep}2${sep}`));
+  await rm(join(home, 'releases/1'), { recursive: true });
+
+  await switchTo(await release(3, '2.0.0'));
+  if (!watch) await supervisor.reconfigure({ pluginDir: current, watch });
+  await until('the third release runs', () => supervisor.status('versioned').version === '2.0.0');
+
+  await switchTo(await release(4, '2.0.0'));
+  if (!watch) await supervisor.reload('versioned');
+  await until('the fourth release runs', () => dirOf().includes(`${sep}releases${sep}4${sep}`));
+  expect(await supervisor.call('versioned', 'who')).toBe('2.0.0');
+  // It is still followed: by its new folder.
+  if (watch) {
+    await rename(await elsewhere('3.0.0'), join(home, 'releases/4/versioned/3.0.0'));
+    await until('3.0.0 is active', () => supervisor.status('versioned').version === '3.0.0');
+  }
+});
+
+const answers = (supervisor: Supervisor, plugin: string, method: string): Promise<boolean> =>
+  supervisor.call(plugin, method).then(
+    () => true,
+    () => false,
+  );
+
+test('a relative plugin folder is the same one after the process has changed its working directory', async () => {
+  const home = await supervise.tempDir();
+  await putVersion(join(home, 'plugins'), '1.0.0');
+  const before = process.cwd();
+  try {
+    process.chdir(home);
+    const supervisor = supervise.own(await createSupervisor({ pluginDir: './plugins', plugins: { versioned: { onDemand: true } } }));
+    process.chdir(before);
+    await putVersion(join(home, 'plugins'), '0.9.0');
+    expect(await supervisor.call('versioned@0.9.0', 'who')).toBe('0.9.0');
+    await supervisor.reload('versioned');
+    expect(await supervisor.call('versioned', 'who')).toBe('1.0.0');
+  } finally {
+    process.chdir(before);
+  }
 });

@@ -2,27 +2,19 @@
  * The package as a user gets it: packed, installed into an empty folder without anything that only this repository has, and used as a
  * library, as a command, and by the author of a plugin. Expects a built `dist/`, as all tests of the command do.
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-
-const root = resolve(import.meta.dirname, '../..');
-const { PATH, HOME } = process.env;
-/** What npm and vitest add to the environment is not what a user has. */
-const env = { PATH, HOME, npm_config_cache: process.env['npm_config_cache'], npm_config_registry: process.env['npm_config_registry'] };
+import { installTarball, pack, root, runAsUser, type Tarball, userEnv as env } from '../helpers/tarball.ts';
 
 let home: string;
-let packed: { filename: string; files: { path: string; mode: number }[] };
+let packed: Tarball;
 
-async function run(command: string, args: string[], cwd = home): Promise<string> {
-  const { stdout } = await promisify(execFile)(command, args, { cwd, env, maxBuffer: 2 ** 24 });
-  return stdout;
-}
+const run = (command: string, args: string[]): Promise<string> => runAsUser(command, args, home);
 
 async function write(file: string, content: string | object): Promise<void> {
   await mkdir(dirname(join(home, file)), { recursive: true });
@@ -31,10 +23,9 @@ async function write(file: string, content: string | object): Promise<void> {
 
 beforeAll(async () => {
   home = await realpath(await mkdtemp(join(tmpdir(), 'chameleon-pack-')));
-  // Without scripts: `prepack` builds, which the tests that run beside this one would notice.
-  [packed] = JSON.parse(await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', home], root)) as [typeof packed];
+  packed = await pack(home);
   await write('package.json', { name: 'user', private: true, type: 'module' });
-  await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts', join(home, packed.filename)]);
+  await installTarball(home, packed);
   await write('plugins/shop/1.0.0/package.json', { name: 'shop', version: '1.0.0', type: 'module', main: 'index.js' });
   await write(
     'plugins/shop/1.0.0/index.js',
@@ -59,6 +50,7 @@ describe('the tarball', () => {
         'CHANGELOG.md',
         'dist/src/index.js',
         'dist/src/index.d.ts',
+        'bin/chameleon-supervisor.js',
         'dist/src/cli/main.js',
         'dist/src/config.d.ts',
         'dist/runner/main.cjs',

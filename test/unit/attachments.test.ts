@@ -10,7 +10,8 @@ import {
   payloadBytes,
   type Attachment,
 } from '../../src/protocol/attachments.ts';
-import { framed, FrameDecoder, FramingError } from '../../src/protocol/framing.ts';
+import { framed } from '../../src/protocol/frame.ts';
+import { FrameDecoder, FramingError } from '../../src/protocol/framing.ts';
 import { argsToJson, toJson, type Payload } from '../../src/protocol/json.ts';
 import { FIRST_CALL_ID } from '../../src/protocol/messages.ts';
 import { expectBrief } from '../helpers/held.ts';

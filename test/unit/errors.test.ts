@@ -72,7 +72,10 @@ const TABLE: Record<string, { error: ChameleonError; facts: object; retryable?: 
     facts: { remote: { name: 'E', message: 'm', stack: 's', code: 'C', data: { a: 1 } } },
   },
   ERR_PROTOCOL: { error: new errors.ProtocolError('no header', subject), facts: { reason: 'no header' } },
-  ERR_PAYLOAD_TOO_LARGE: { error: new errors.PayloadTooLargeError(subject, 'result', 9, 8), facts: { path: 'result', bytes: 9, limit: 8 } },
+  ERR_PAYLOAD_TOO_LARGE: {
+    error: new errors.PayloadTooLargeError(subject, 'result', { bytes: 9, limit: 8, bound: 'maxMessageBytes' }),
+    facts: { path: 'result', bytes: 9, limit: 8, bound: 'maxMessageBytes' },
+  },
   ERR_NOT_SERIALIZABLE: { error: new errors.NotSerializableError(subject, 'arguments[0]', 'a bigint'), facts: { path: 'arguments[0]' } },
   ERR_FREE_FAILED: { error: new errors.FreeFailedError(subject, 'threw'), facts: {} },
   ERR_INSTALL_FAILED: {
@@ -82,6 +85,10 @@ const TABLE: Record<string, { error: ChameleonError; facts: object; retryable?: 
   ERR_INTEGRITY: {
     error: new errors.IntegrityError(subject, '/p/hello/1.0.0', [{ path: 'index.js', problem: 'changed' }]),
     facts: { dir: '/p/hello/1.0.0', changes: [{ path: 'index.js', problem: 'changed' }], total: 1 },
+  },
+  ERR_UNSAFE_FOLDER: {
+    error: new errors.UnsafeFolderError(subject, '/p/hello/1.0.0', '/p belongs to user 7'),
+    facts: { path: '/p/hello/1.0.0', reason: '/p belongs to user 7' },
   },
   ERR_VERSION_IN_USE: { error: new errors.VersionInUseError(subject, '/p/hello/1.0.0'), facts: { dir: '/p/hello/1.0.0' } },
   ERR_STATE_IN_USE: { error: new errors.StateInUseError('/p/.chameleon', 7), facts: { dir: '/p/.chameleon', pid: 7 } },
@@ -93,6 +100,9 @@ const classes = Object.entries(errors).filter(([, value]) => isErrorClass(value)
 function isErrorClass(value: unknown): boolean {
   return typeof value === 'function' && value !== ChameleonError && value.prototype instanceof ChameleonError;
 }
+
+const withoutStack = (facts: object): object =>
+  JSON.parse(JSON.stringify(facts, (key, value: unknown) => (key === 'stack' ? undefined : value))) as object;
 
 describe('the table of errors', () => {
   test('has one class for each code, and every class is public', () => {
@@ -116,9 +126,15 @@ describe('the table of errors', () => {
     // Every fact travels, and nothing else: what the command prints and the socket carries is this.
     const { cause: under, ...told } = error.toJSON();
     const whose = Object.fromEntries(Object.entries({ plugin: error.plugin, version: error.version, method: error.method }).filter(([, v]) => v));
-    expect(told).toEqual({ name: error.name, code, message: error.message, retryable, ...whose, ...facts });
-    expect(under).toEqual(error.cause === undefined ? undefined : { message: 'underneath' });
+    expect(told).toEqual({ name: error.name, code, message: error.message, retryable, ...whose, ...withoutStack(facts) });
+    expect(under).toEqual(error.cause === undefined ? undefined : { message: (error.cause as Error).message });
     expect(JSON.parse(JSON.stringify(error))).toEqual(JSON.parse(JSON.stringify({ ...told, cause: under })));
+  });
+
+  test('a stack in the facts is told only to those who ask for it', () => {
+    const { error, facts } = TABLE['ERR_PLUGIN_THREW']!;
+    expect(error.toJSON({ stacks: true })).toMatchObject(facts);
+    expect(error.toJSON({ stacks: false })).not.toHaveProperty('remote.stack');
   });
 
   test('a cause of ours is told with its own facts', () => {

@@ -1,7 +1,8 @@
 /** F17: however a stream is cut, the same frames come out, in order. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { frame, FrameDecoder } from '../../src/protocol/framing.ts';
+import { frame } from '../../src/protocol/frame.ts';
+import { FrameDecoder } from '../../src/protocol/framing.ts';
 import { expectBrief } from '../helpers/held.ts';
 
 const CASES = 100_000;

@@ -1,6 +1,7 @@
 /** stdin and stdout: what stands between frames and is no header becomes a log line. */
 import { describe, expect, test } from 'vitest';
-import { frame, FrameDecoder } from '../../src/protocol/framing.ts';
+import { frame } from '../../src/protocol/frame.ts';
+import { FrameDecoder } from '../../src/protocol/framing.ts';
 
 const MAX_LINE = 8192;
 
@@ -38,6 +39,35 @@ describe.each([
   test('a line without end comes in pieces, and the frame after it is found', () => {
     const out = outcome(cut(`${'x'.repeat(3 * MAX_LINE + 5)}\n${frame('1')}`));
     expect(out.map((item) => item.length)).toEqual([MAX_LINE + 2, MAX_LINE + 2, MAX_LINE + 2, 7, 1]);
+  });
+});
+
+describe.each([
+  ['in one read', whole],
+  ['byte by byte', bytewise],
+])('a mistake of framing is named, %s', (_, cut) => {
+  test.each<[string, string, string]>([
+    ['text on the line of a header', `progress...${frame('{"id":1}')}`, 'text stands on the line of a header: "progress..."'],
+    [
+      'text on the line of a later header',
+      `one\n${frame('1')}50 %\rContent-Length: 7\r\n\r\n{"a":1}`,
+      'text stands on the line of a header: "50 %\\r"',
+    ],
+    ['LF for CR LF', 'Content-Length: 8\n\n{"id":1}', 'a header line ends in LF alone'],
+    ['LF for CR LF, and a right frame later', `Content-Length: 8\n\n{"id":1}${frame('2')}`, 'a header line ends in LF alone'],
+    ['LF for the empty line', 'Content-Length: 8\r\n\n{"id":1}', 'a header line ends in LF alone'],
+    ['CR for CR LF', 'Content-Length: 8\r\r{"id":1}', 'a header line ends in CR alone'],
+    ['no empty line', 'Content-Length: 8\r\n{"id":1}', 'the empty line (CR LF) between header and JSON is missing'],
+  ])('%s', (_what, text, reason) => {
+    expect(() => outcome(cut(text))).toThrow(reason);
+  });
+
+  test.each<[string, string, string[]]>([
+    ['a line that only ends as a header does', `see Content-Length: 5\r\nnext\n${frame('1')}`, ['<see Content-Length: 5>', '<next>', '1']],
+    ['and is followed by a frame', `see Content-Length: 5\r\n${frame('1')}`, ['<see Content-Length: 5>', '1']],
+    ['and by the end', 'see Content-Length: 5\r\n', ['<see Content-Length: 5>']],
+  ])('but not %s', (_what, text, expected) => {
+    expect(outcome(cut(text))).toEqual(expected);
   });
 });
 

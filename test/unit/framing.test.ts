@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { frame, FrameDecoder, FramingError, MAX_HEADER_BYTES, type FrameDecoderOptions } from '../../src/protocol/framing.ts';
+import { frame } from '../../src/protocol/frame.ts';
+import { FrameDecoder, FramingError, MAX_HEADER_BYTES, type FrameDecoderOptions } from '../../src/protocol/framing.ts';
 
 const LIMIT = 1_000;
 

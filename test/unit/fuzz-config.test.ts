@@ -57,7 +57,7 @@ function mistakesOfPlugin(): Mistake[] {
 const PLACES = [['defaults'], ['plugins', 'hello'], ['plugins', '@scope/name']];
 const ROOT: Mistake[] = [
   ...['pluginDir', 'nodePath'].flatMap((key) => [null, 0, '', 'a\0', []].map((value) => ({ keys: [key], value }))),
-  ...['strict', 'metrics'].flatMap((key) => [null, 0, 'yes', {}].map((value) => ({ keys: [key], value }))),
+  ...['strict', 'strictModes', 'metrics'].flatMap((key) => [null, 0, 'yes', {}].map((value) => ({ keys: [key], value }))),
   ...['defaults', 'plugins'].flatMap((key) => [null, 0, 'x', []].map((value) => ({ keys: [key], value }))),
   ...[null, 'INFO', 'trace', 1].map((value) => ({ keys: ['logLevel'], value })),
   ...[null, {}, () => 1, 'console'].map((value) => ({ keys: ['logger'], value })),

@@ -100,12 +100,15 @@ describe('a greeting', () => {
 });
 
 describe('a refusal', () => {
-  test.each(['import', 'init', 'health'] as const)('in %s is told with its stack', (phase) => {
-    expect(readRefusal({ message: 'no', data: { phase, stack: 'Error: no\n at x' } }, true)).toEqual({
+  test.each(['import', 'init', 'health'] as const)('in %s is told in short, with its place and the error that was thrown', (phase) => {
+    const stack = 'file:///p/x.js:3\n  a b\n  ^\n\nError: no\n    at f (/p/x.js:3:7)\n    at /p/y.js:1:1';
+    expect(readRefusal({ message: 'no', data: { phase, name: 'E', code: 'C', stack } }, true)).toEqual({
       kind: 'failed',
       phase,
-      message: 'Error: no\n at x',
+      message: 'file:///p/x.js:3\n  a b\n  ^\n\nError: no, at /p/x.js:3:7',
+      thrown: { name: 'E', message: 'no', code: 'C', stack },
     });
+    expect(readRefusal({ message: 'no', data: { phase, stack: 'Error: no' } }, true)).toMatchObject({ message: 'Error: no' });
   });
 
   test('of the protocol is a matter of the handshake, also when the child is gone already', () => {

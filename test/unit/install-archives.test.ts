@@ -90,6 +90,27 @@ const HOSTILE: [string, () => Buffer, RegExp][] = [
   ['folders without end', () => withFile(pax({ path: `package/${'d/'.repeat(100)}x` }), file('package/n')), /folders deep/],
   ['a record of integrity', () => withFile(file('package/.chameleon/integrity.json', '{}')), /no package may bring/],
   ['a record of integrity in other letters', () => withFile(file('package/.Chameleon/integrity.json', '{}')), /no package may bring/],
+  ['a repository of git', () => withFile(file('package/.git/config')), /no package may bring/],
+  ['a repository of git as a file', () => withFile(file('package/.git', 'gitdir: ../evil')), /no package may bring/],
+  ['a repository further down', () => withFile(file('package/node_modules/a/.git/config')), /no package may bring/],
+  ['a repository of Mercurial', () => withFile(file('package/.hg/hgrc')), /no package may bring/],
+  ['a repository of Subversion', () => withFile(file('package/.SVN/entries')), /no package may bring/],
+  ['a repository in another case', () => withFile(file('package/.GIT/config')), /no package may bring/],
+  ['a repository in letters of full width', () => withFile(file('package/.ｇｉｔ/config')), /no package may bring/],
+  ...[0x00_ad, 0x20_0b, 0x20_0c, 0x20_0d, 0x20_60, 0xfe_ff, 0x20_2e, 0xfe_0f, 0xe_00_01].map((code): [string, () => Buffer, RegExp] => [
+    `a repository with an ignorable U+${code.toString(16)}`,
+    () => withFile(file(`package/.g${String.fromCodePoint(code)}it/config`)),
+    /no package may bring/,
+  ]),
+  ['a repository with a dot at the end', () => withFile(file('package/.git./config')), /no package may bring/],
+  ['a repository with spaces at the end', () => withFile(file('package/.git  /config')), /no package may bring/],
+  ['a repository as a stream of a file', () => withFile(file('package/.git::$INDEX_ALLOCATION/config')), /no package may bring/],
+  ['a repository by its short name', () => withFile(file('package/GIT~1/config')), /no package may bring/],
+  ['our record with an ignorable character', () => withFile(file('package/.chame\u200bleon/integrity.json')), /no package may bring/],
+  ["npm's configuration with an ignorable character", () => withFile(file('package/.npm\ufeffrc')), /no package may bring/],
+  ['two names that differ in an ignorable character', () => withFile(file('package/a.js'), file('package/a\u2060.js')), /one name on some disks/],
+  ['two names that differ in a dot at the end', () => withFile(file('package/a'), file('package/a.')), /one name on some disks/],
+  ['two names of two Unicode forms', () => withFile(file('package/\u00e9'), file('package/e\u0301')), /one name on some disks/],
   ['a configuration for npm', () => withFile(file('package/.npmrc', 'git=./evil.sh')), /no package may bring/],
   ['hooks for npm', () => withFile(file('package/node_modules/.hooks/install', '#!/bin/sh')), /no package may bring/],
   // Bombs.
@@ -137,7 +158,7 @@ const NO_PLUGIN: [string, () => Buffer, RegExp][] = [
   ['a name that is everyone’s', () => manifest({ name: 'constructor' }), /expected a plugin name/],
   ['a version that leads up', () => manifest({ version: '../../evil' }), /expected a semver version/],
   ['an entry that leads out', () => manifest({ main: '../../../etc/passwd' }), /relative path that stays inside/],
-  ['an entry that is missing', () => manifest({ main: 'lib/main.js' }), /is not there/],
+  ['an entry that is missing', () => manifest({ exports: './lib/main.js' }), /is not there/],
 ];
 
 function flip(archive: Buffer): Buffer {
@@ -193,6 +214,12 @@ describe('taken as they are meant', () => {
     expect(result).toMatchObject({ plugin: 'packed', version: '1.0.0', dir: join(pluginDir, 'packed/1.0.0'), files: 2, outcome: 'installed' });
     expect(await readFile(join(result.dir, 'index.js'), 'utf8')).toBe(SOURCE);
     expect(await readdir(pluginDir)).toEqual(['packed']);
+  });
+
+  test("files that only tell of a repository, and dots where they are another name's", async () => {
+    const names = ['.gitattributes', '.gitignore', '.github/workflows/a.yml', '...', 'git', 'a.b', 'a.b.c'];
+    await writeFile(join(home, 'a.tgz'), withFile(...names.map((name) => file(`package/${name}`))));
+    expect(await installPlugin(join(home, 'a.tgz'), { pluginDir })).toMatchObject({ files: 2 + names.length });
   });
 
   test('long names, of pax and of GNU, many sizes, and folders that are not listed', async () => {

@@ -1,15 +1,22 @@
 /** A lockfile and a package.json from outside decide what npm does: what would take it elsewhere is refused before it starts. */
 import { describe, expect, test } from 'vitest';
-import { checkLockfile, checkManifest } from '../../src/install/lockfile.ts';
+import { checkManifest, planDependencies } from '../../src/install/lockfile.ts';
 
 const integrity = 'sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA==';
 const manifest = { name: 'hello', version: '1.0.0', dependencies: { a: '^1.0.0' } };
 const lock = (packages: object): object => ({ lockfileVersion: 3, packages: { '': manifest, ...packages } });
-const locked = (fields: object = {}): object => ({ version: '1.0.0', resolved: 'https://registry.example.org/a.tgz', integrity, ...fields });
+const locked = (fields: object = {}): object => ({
+  version: '1.0.0',
+  resolved: 'https://registry.example.org/a/-/a-1.0.0.tgz',
+  integrity,
+  ...fields,
+});
+
+const nothingCameAlong = (): boolean => false;
 
 describe('taken', () => {
   test('what a registry has and what came along, as deep as it lies; what is for development alone may be anything', () => {
-    const reached = checkLockfile(
+    const { packages } = planDependencies(
       {
         ...manifest,
         optionalDependencies: { '@s/b': '1 || 2', absent: '*' },
@@ -17,16 +24,23 @@ describe('taken', () => {
         devDependencies: { dev: 'file:..' },
       },
       lock({
-        'node_modules/a': locked({ dependencies: { d: 'npm:@other/d@^1', c: 'latest' } }),
-        'node_modules/a/node_modules/d': locked({ inBundle: true, integrity: undefined, resolved: undefined, dependencies: { c: '1.0.0 - 2.0.0' } }),
+        'node_modules/a': locked({ dependencies: { d: 'npm:@other/d@^1', c: 'latest' }, bundleDependencies: ['d'] }),
+        'node_modules/a/node_modules/d': locked({
+          name: '@other/d',
+          inBundle: true,
+          integrity: undefined,
+          resolved: undefined,
+          dependencies: { c: '1.0.0 - 2.0.0' },
+        }),
         'node_modules/@s/b': locked({ resolved: undefined }),
-        'node_modules/c': locked({ dependencies: { a: '*' } }),
+        'node_modules/c': locked({ resolved: undefined, dependencies: { a: '*' } }),
         'node_modules/d': locked({ integrity: undefined }),
         'node_modules/dev': { resolved: '..', link: true },
         '..': { name: 'dev', version: '1.0.0', dependencies: { x: 'github:x/y' } },
       }),
+      nothingCameAlong,
     );
-    expect(reached.sort()).toEqual(['node_modules/@s/b', 'node_modules/a', 'node_modules/a/node_modules/d', 'node_modules/c']);
+    expect([...packages.keys()].sort()).toEqual(['node_modules/@s/b', 'node_modules/a', 'node_modules/a/node_modules/d', 'node_modules/c']);
   });
 });
 
@@ -49,13 +63,13 @@ describe('refused', () => {
     ['an address further down', { 'node_modules/a': locked({ optionalDependencies: { b: 'https://example.org/b.tgz' } }) }, /no registry/],
     ['a name further down that leads up', { 'node_modules/a': locked({ dependencies: { '../b': '1' } }) }, /no package's name/],
   ])('%s', (_, packages, reason) => {
-    expect(() => checkLockfile(manifest, lock(packages))).toThrow(reason);
+    expect(() => planDependencies(manifest, lock(packages), nothingCameAlong)).toThrow(reason);
   });
 
   test.each([[null], [[]], [{}], [{ lockfileVersion: 1, dependencies: {} }], [{ lockfileVersion: '3', packages: {} }], [{ lockfileVersion: 3 }]])(
     'another format: %j',
     (lockfile) => {
-      expect(() => checkLockfile(manifest, lockfile)).toThrow(/another format/);
+      expect(() => planDependencies(manifest, lockfile, nothingCameAlong)).toThrow(/another format/);
     },
   );
 
@@ -65,7 +79,7 @@ describe('refused', () => {
     ['a dependency by repository', { optionalDependencies: { a: 'someone/a' } }, /no registry/],
     ['a dependency that is no text', { dependencies: { a: 1 } }, /no registry/],
   ])('%s', (_, fields, reason) => {
-    expect(() => checkLockfile({ ...manifest, ...fields }, lock({}))).toThrow(reason);
+    expect(() => planDependencies({ ...manifest, ...fields }, lock({}), nothingCameAlong)).toThrow(reason);
   });
 
   test.each<[string, object, RegExp]>([

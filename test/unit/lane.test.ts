@@ -1,7 +1,8 @@
 /** The bulk lane: however frames are mixed and cut, each of both streams comes out whole and in order, and no more is sent than there is room for. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { frame, FrameDecoder } from '../../src/protocol/framing.ts';
+import { frame } from '../../src/protocol/frame.ts';
+import { FrameDecoder } from '../../src/protocol/framing.ts';
 import { laneWindow, MAX_PART_BYTES, OutgoingLane, PART_OF_LANE } from '../../src/protocol/lane.ts';
 import { expectBrief } from '../helpers/held.ts';
 

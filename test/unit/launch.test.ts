@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Release } from '../../src/catalog/release.ts';
 import { keyOf, launchPlan, sparePlan } from '../../src/instance/launch.ts';
-import { resolveOptions, resolvePluginOptions, type ResolvedPluginOptions } from '../../src/options.ts';
+import { resolveOptions, resolvePluginOptions, resolveRollout, type ResolvedPluginOptions } from '../../src/options.ts';
 import type { PluginOptions } from '../../src/types.ts';
 
 const release = (name: string, command: string[] | null = null): Release =>
@@ -43,4 +43,18 @@ test('a spare waits in no plugin’s folder, unless what Node is started with ma
 test('a command of a plugin has no spare', () => {
   expect(sparePlan(release('a', ['python3', 'main.py']), resolved({}))).toBeNull();
   expect(launchPlan(release('a', ['python3', 'main.py']), resolved({}))).toMatchObject({ file: 'python3', args: ['main.py'], cwd: '/plugins/a' });
+});
+
+test('a plugin with a debugger has no spare, which would have one too', () => {
+  expect(sparePlan(release('a'), resolved({ debug: true }))).toBeNull();
+  expect(launchPlan(release('a'), resolved({ debug: true, execArgv: ['--inspect=0.0.0.0:9229'] })).args.slice(0, 2)).toEqual([
+    '--inspect=0.0.0.0:9229',
+    '--inspect=127.0.0.1:0',
+  ]);
+});
+
+test('time at a breakpoint is not held against a version on trial, whatever the rollout asks for', () => {
+  const asked = { canary: { percent: 10, maxP95Ratio: 2 } };
+  expect(resolveRollout(resolved({ debug: true }), asked).thresholds).toMatchObject({ maxP95Ratio: null, maxFailureRatio: 0.05 });
+  expect(resolveRollout(resolved({}), asked).thresholds).toMatchObject({ maxP95Ratio: 2 });
 });

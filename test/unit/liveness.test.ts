@@ -24,6 +24,7 @@ class Watch {
         return ping.promise;
       },
       lastReadAt: () => this.lastReadAt,
+      processorTime: () => null,
       onTick: () => this.ticks++,
       onPong: (pong) => this.pongs.push(pong),
       onSilence: (ms) => this.silences.push(ms),

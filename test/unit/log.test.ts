@@ -38,7 +38,7 @@ const lines: [LogLevel, RegExp, SupervisorEvent][] = [
   ['error', /look into init/, { kind: 'instance-start-failed', instance: 'i', error, ...subject }],
   ['warn', /memory-limit/, { kind: 'instance-replacing', instance: 'i', reason: 'memory-limit', ...subject }],
   ['warn', /^restarting in 50 ms/, { kind: 'restart-scheduled', delayMs: 50, restarts: 2, ...subject }],
-  ['error', /^given up/, { kind: 'plugin-failed', error, ...subject }],
+  ['error', /^given up/, { kind: 'plugin-failed', error, retryAfterMs: null, ...subject }],
   ['info', /^active$/, { kind: 'plugin-activated', from: null, ...subject }],
   ['info', /^active in place of 0\.9\.0/, { kind: 'plugin-activated', from: '0.9.0', ...subject }],
   ['error', /look into init/, { kind: 'reload-failed', from: '0.9.0', error: new ReloadFailedError(result, error), ...subject }],
@@ -48,6 +48,7 @@ const lines: [LogLevel, RegExp, SupervisorEvent][] = [
   ['info', /^stopped, since nobody called/, { kind: 'idle-stopped', ...subject }],
   ['info', /^ready again, 42 ms after/, { kind: 'woken', ...subject, wakingMs: 41.7 }],
   ['error', /not followed .*: no space/, { kind: 'watch-failed', message: 'no space' }],
+  ['warn', /^others may write/, { kind: 'folder-exposed', path: '/p', message: 'others may write' }],
   ['warn', /^nothing is remembered/, { kind: 'state-lost', message: 'nothing is remembered' }],
   ['info', /^unloaded/, { kind: 'plugin-unloaded', ...subject }],
   ['warn', /^drain timeout: 1 /, { kind: 'drain-timeout', calls: [{ id: 1, method: 'greet' }], ...subject }],
@@ -73,8 +74,9 @@ describe('an event', () => {
       const [line, ...more] = said('debug', event);
       expect(more).toEqual([]);
       expect(line).toMatchObject({ level, message: expect.stringMatching(message) as string, fields: { event: kind } });
-      const { kind: _, ...facts } = event;
+      const { kind: _, message: said_, ...facts } = event as SupervisorEvent & { message?: string };
       expect(line!.fields).toMatchObject(facts);
+      expect(said_ === undefined || line!.message.includes(said_)).toBe(true);
     },
   );
 
@@ -85,9 +87,9 @@ describe('an event', () => {
   });
 });
 
-test('what a plugin prints goes through as it came, with whose it is', () => {
+test('what a plugin prints goes through as it came, its fields under `fields`, with whose it is', () => {
   const record = { level: 'warn', message: 'careful', plugin: 'hello', version: '1.0.0', pid: 9, stream: 'stderr', fields: { n: 1 } } as const;
   expect(said('info', { kind: 'log', record })).toEqual([
-    { level: 'warn', message: 'careful', fields: { n: 1, plugin: 'hello', version: '1.0.0', pid: 9, stream: 'stderr' } },
+    { level: 'warn', message: 'careful', fields: { fields: { n: 1 }, plugin: 'hello', version: '1.0.0', pid: 9, stream: 'stderr' } },
   ]);
 });

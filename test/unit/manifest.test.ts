@@ -32,14 +32,14 @@ describe('a manifest', () => {
 
   test.each([
     [{}, 'index.js'],
-    [{ main: 'a.cjs', exports: './b.js' }, 'a.cjs'],
+    [{ main: 'a.cjs', exports: './b.js' }, './b.js'],
+    [{ main: 'a.cjs', exports: null }, 'a.cjs'],
     [{ exports: './b.js' }, './b.js'],
     [{ exports: { '.': './b.js', './other': './c.js' } }, './b.js'],
     [{ exports: { '.': { types: './b.d.ts', import: './b.mjs', require: './b.cjs' } } }, './b.mjs'],
     [{ exports: { '.': { browser: './no.js', node: { types: './b.d.ts', default: './b.js' }, default: './no.js' } } }, './b.js'],
-    [{ exports: { types: './b.d.ts', require: './b.cjs', import: './b.mjs' } }, './b.cjs'],
+    [{ exports: { types: './b.d.ts', require: './b.cjs', import: './b.mjs' } }, './b.mjs'],
     [{ exports: { '.': [{ browser: './no.js' }, './b.js'] } }, './b.js'],
-    [{ exports: { './only': './sub.js' } }, 'index.js'],
   ])('%j has the entry %s, as Node has it', (fields, entry) => {
     expect(parse({ ...named, ...fields }).entry).toBe(entry);
   });

@@ -84,6 +84,16 @@ describe('the tail', () => {
     expect(tailOf('before', `${'x'.repeat(20_000)}the reason`)).toBe(`${'x'.repeat(8192 - 10)}the reason`);
   });
 
+  test('strikes a secret out before the line that holds it is cut', () => {
+    const secret = 'hunter2'.repeat(1_000);
+    expect(tailOf(`password=${secret}${'x'.repeat(5_000)} end`)).toBe('password=[redacted] end');
+  });
+
+  test('knows that a private key began in a line that it keeps no longer', () => {
+    const lines = ['-----BEGIN PRIVATE KEY-----', ...Array.from({ length: 45 }, () => 'aB3d'.repeat(16)), 'Error: next'];
+    expect(tailOf(...lines)).toBe([...Array.from({ length: 39 }, () => '[redacted]'), 'Error: next'].join('\n'));
+  });
+
   test('of nothing is empty', () => {
     expect(tailOf()).toBe('');
   });

@@ -9,14 +9,22 @@ const REFUSED = Symbol('refused');
 const PIECES = [1, 2, 3, 5, 8, 13, 64, undefined];
 
 function parse(bytes: Buffer, pieceBytes?: number): unknown {
-  const json = new SlicedJson(Buffer.from(bytes), pieceBytes);
+  const json = new SlicedJson(Buffer.from(bytes), Infinity, pieceBytes);
   try {
     while (!json.step());
   } catch (error) {
     expect(error).toBeInstanceOf(SyntaxError);
     return REFUSED;
   }
+  expect(json.values, 'counted values').toBe(valuesIn(bytes));
   return json.value;
+}
+
+/** Arrays, objects and their members, those of repeated keys too. */
+function valuesIn(bytes: Buffer): number {
+  const withoutStrings = bytes.toString('latin1').replace(/"(?:[^"\\]|\\.)*"/g, 's');
+  const empty = withoutStrings.match(/\[\s*\]|\{\s*\}/g)?.length ?? 0;
+  return 1 + (withoutStrings.match(/[[{,]/g)?.length ?? 0) - empty;
 }
 
 function expected(bytes: Buffer): unknown {
@@ -181,5 +189,38 @@ describe('its bounds', () => {
     const members = (count: number): string => `[{${Array.from({ length: count }, (_, i) => `"${i}k":0`).join()}}]`;
     expect(reasonOf(members(MAX_MEMBERS))).toBe('accepted');
     expect(reasonOf(members(MAX_MEMBERS + 1))).toBe('an object has more than 262144 members');
+  });
+
+  const outlineOf = (text: string, maxValues: number, pieceBytes?: number): unknown => {
+    const json = new SlicedJson(Buffer.from(text), maxValues, pieceBytes);
+    while (!json.step());
+    return json.outline;
+  };
+  const DENSE = {
+    'empty objects': '{},',
+    'empty arrays': '[ ],',
+    numbers: '1.5,',
+    strings: '"ab",',
+    'nested arrays': '[[[1]]],',
+    'repeated keys': '{"a":1,"a":2},',
+    'objects of one member': '{"a":null},',
+  };
+
+  test.each(Object.entries(DENSE))('of a message with too many %s the id and the method are kept, wherever they stand', (_, each) => {
+    const members = `"result":[${each.repeat(200)}0],"data":{"id":5,"inner":[{"method":"x"}]}`;
+    for (const pieceBytes of PIECES) {
+      for (const text of [`{"id":7,"method":"m",${members}}`, `{${members},"id":7,"method":"m"}`, `{"method":"m",${members},"id":7}`])
+        expect(outlineOf(text, 100, pieceBytes)).toEqual({ id: 7, method: 'm' });
+      expect(outlineOf(`{${members}}`, 100, pieceBytes)).toEqual({});
+      expect(outlineOf(`[{"id":7},${each.repeat(200)}0]`, 100, pieceBytes)).toEqual({});
+    }
+  });
+
+  test('the bound is exact, and the text behind it is still checked', () => {
+    const items = (count: number): string => `{"id":1,"result":[${'{},'.repeat(count - 4)}0]}`;
+    expect(outlineOf(items(100), 100)).toBe(null);
+    expect(outlineOf(items(101), 100)).toEqual({ id: 1 });
+    expect(() => outlineOf(`${items(1_000_000)}]`, 100)).toThrow(SyntaxError);
+    expect(() => outlineOf(items(1_000_000).slice(0, -1), 100)).toThrow(SyntaxError);
   });
 });

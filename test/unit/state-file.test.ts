@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import { Memory } from '../../src/state/memory.ts';
 import { StateFile, type Memories, type PluginMemory } from '../../src/state/state-file.ts';
 import type { Release } from '../../src/catalog/release.ts';
 import { rejection } from '../helpers/rejection.ts';
+import { IMPOSTORS, putImpostor } from '../helpers/impostors.ts';
 
 let dir: string;
 beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'chameleon-test-'))));
@@ -71,6 +72,56 @@ describe('the state file', () => {
     expect(await new StateFile(dir).recover()).toEqual({ memories: memories('1.0.0'), damage: null });
   });
 
+  test.each(['state.json', 'state.before.json'])('%s of a gigabyte is set aside with a message', async (name) => {
+    await putImpostor('a huge file', path(name));
+    const { memories: found, damage } = await new StateFile(dir).recover();
+    expect(found.size).toBe(0);
+    expect(damage).toMatch(`${path(name)} is larger than 16777216 bytes: it is set aside as`);
+    await new StateFile(dir).save(memories('1.0.0'));
+    expect(readFileSync(path('state.json'), 'utf8')).toContain('1.0.0');
+  });
+
+  describe.each(IMPOSTORS.filter((kind) => kind !== 'a huge file'))('%s', (kind) => {
+    test.each(['state.json', 'state.before.json', 'state.json.new', 'state.before.json.new'])(
+      'in the place of %s is set aside with a message, before a start and while it runs',
+      async (name) => {
+        await putImpostor(kind, path(name));
+        const messages: string[] = [];
+        const file = new StateFile(dir, (message) => messages.push(message));
+        const { damage } = await file.recover();
+        await file.save(memories('1.0.0'));
+        expect([damage ?? '', ...messages].join()).toContain(path(name));
+        await file.save(memories('1.0.0'));
+        rmSync(path(name), { recursive: true, force: true });
+        await putImpostor(kind, path(name));
+        await file.save(memories('2.0.0'));
+        await file.save(memories('3.0.0'));
+        expect((await new StateFile(dir).recover()).memories).toEqual(memories('3.0.0'));
+        // What was found is still there, under other names.
+        const kept = readdirSync(dir).filter((each) => each.includes('.damaged'));
+        expect(kept.length).toBeGreaterThan(1);
+        for (const each of ['state.json', 'state.before.json']) expect(lstatSync(path(each)).isFile(), each).toBe(true);
+      },
+    );
+  });
+
+  test('is set aside also where something else has the name for that', async () => {
+    mkdirSync(path('state.damaged.json'));
+    writeFileSync(path('state.json'), 'hello');
+    expect((await new StateFile(dir).recover()).damage).toContain('set aside as state.damaged.json.2');
+    expect(readFileSync(path('state.damaged.json.2'), 'utf8')).toBe('hello');
+  });
+
+  test('a generation that is kept is not the file that is written next', async () => {
+    const file = new StateFile(dir);
+    await file.save(memories('1.0.0'));
+    // As a process leaves it that is killed between its two renames.
+    linkSync(path('state.json'), path('state.before.json'));
+    await file.save(memories('2.0.0'));
+    await file.save(memories('3.0.0'));
+    expect(readFileSync(path('state.before.json'), 'utf8')).toContain('2.0.0');
+  });
+
   test('of many saves at once the last is what is there', async () => {
     const file = new StateFile(dir);
     await Promise.all(Array.from({ length: 50 }, (_, i) => file.save(memories(`1.0.${i}`))));
@@ -93,6 +144,36 @@ describe('the lock', () => {
     const taken = tries.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     expect(taken).toHaveLength(1);
     await taken[0]!.release();
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['zeros', '\0'.repeat(60)],
+    ['half an owner', '4711'],
+    ['no owner', 'hello'],
+    ['process 0', '0-1-x'],
+    ['a process id that no system has', '99999999999-1-x'],
+    ['a long text', 'x'.repeat(1_000)],
+  ])('that holds %s is nobody’s, however many find it', async (_, text) => {
+    writeFileSync(path('supervisor.lock'), text);
+    const tries = await Promise.allSettled(Array.from({ length: 20 }, () => FolderLock.take(dir)));
+    const taken = tries.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    expect(taken).toHaveLength(1);
+    for (const each of tries) if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'ERR_STATE_IN_USE', pid: process.pid });
+    await taken[0]!.release();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  test.each(IMPOSTORS)('%s in its place is set aside with a message, however many find it', async (kind) => {
+    await putImpostor(kind, path('supervisor.lock'));
+    const messages: string[] = [];
+    const tries = await Promise.allSettled(Array.from({ length: 20 }, () => FolderLock.take(dir, (message) => messages.push(message))));
+    const taken = tries.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    expect(taken).toHaveLength(1);
+    expect(messages).toEqual([expect.stringContaining('set aside as supervisor.lock.damaged')]);
+    expect(await rejection(FolderLock.take(dir))).toMatchObject({ code: 'ERR_STATE_IN_USE' });
+    await taken[0]!.release();
+    expect(readdirSync(dir)).toEqual(['supervisor.lock.damaged']);
   });
 
   // Elsewhere a process has no start time that can be read, so our own pid would seem to live.

@@ -3,18 +3,20 @@ import path from 'node:path';
 import { buildPlugin, type BuildResult } from '../../build/build.ts';
 import { loadConfig } from '../config-file.ts';
 import type { CommonFlags } from '../context.ts';
-import { narrate, paint, plain, print, printJson } from '../terminal.ts';
+import { narrate, paint, plain, plainLine, print, printJson } from '../terminal.ts';
 
 export interface BuildFlags extends CommonFlags {
   output?: string;
   external?: string[];
+  /** False for `--no-run`. */
+  run: boolean;
   config?: string;
 }
 
-export async function build(dir: string, { output, external, config, json }: BuildFlags): Promise<void> {
-  const { options } = await loadConfig({ cwd: path.resolve(dir), ...(config === undefined ? {} : { file: path.resolve(config) }) });
+export async function build(dir: string, { output, external, run, config, json }: BuildFlags): Promise<void> {
+  const { options } = await loadConfig({ cwd: path.resolve(dir), file: config === undefined ? undefined : path.resolve(config) });
   const { defaults, plugins, nodePath } = options;
-  const result = await buildPlugin(dir, { file: output, external, supervisor: { defaults, plugins, nodePath } });
+  const result = await buildPlugin(dir, { file: output, external, run, supervisor: { defaults, plugins, nodePath } });
   if (result.warnings !== '') narrate(plain(result.warnings.trimEnd()));
   await (json ? printJson(result) : print(describe(result)));
 }
@@ -32,6 +34,6 @@ function describe({ name, version, file, bytes, integrity, methods, dependencies
     ...(outside.length === 0 ? [] : [['outside', `${outside.join(', ')}, to be installed with it`] satisfies [string, string]]),
     ['files', files.join(', ')],
   ];
-  const lines = facts.map(([title, fact]) => `  ${paint('dim', title.padEnd(7))}  ${plain(fact)}`);
-  return [`${plain(name)}@${version} is packed: ${file} (${bytes} bytes)`, ...lines].join('\n');
+  const lines = facts.map(([title, fact]) => `  ${paint('dim', title.padEnd(7))}  ${plainLine(fact)}`);
+  return [`${plainLine(`${name}@${version} is packed: ${file}`)} (${bytes} bytes)`, ...lines].join('\n');
 }

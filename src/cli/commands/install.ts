@@ -1,11 +1,12 @@
 /** `install DIR | FILE.tgz | NAME@VERSION`: a version into the plugin folder. Needs no supervisor, and starts nothing. */
+import { realpath } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { installPlugin, type InstallProgress, type InstallResult } from '../../index.ts';
 import { locatePlugins, type ConfigurationFlags } from '../configuration.ts';
 import type { CommonFlags } from '../context.ts';
 import { progress, type Progress } from '../render/progress.ts';
 import { bytes } from '../render/units.ts';
-import { paint, plain, print, printJson } from '../terminal.ts';
+import { narrate, paint, plainLine, print, printJson } from '../terminal.ts';
 
 export interface InstallFlags extends ConfigurationFlags, CommonFlags {
   allowScripts?: string[];
@@ -22,7 +23,8 @@ const STEPS: Record<InstallProgress['phase'], string> = {
 
 /** Ctrl-C gives it up: then nothing is left of it, and the exit code is the shell's for the signal. */
 export async function install(source: string, flags: InstallFlags): Promise<number | void> {
-  const { pluginDir } = await locatePlugins(flags);
+  // A plugin is not trusted before it is installed, so its own configuration is not used.
+  const pluginDir = await locatePlugins(flags, await realpath(source).catch(() => undefined));
   const told: Progress | null = flags.json ? null : progress();
   const giveUp = new AbortController();
   let exitCode: number | undefined;
@@ -42,10 +44,11 @@ export async function install(source: string, flags: InstallFlags): Promise<numb
     told?.end();
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
+  if (!flags.json) for (const warning of result.warnings) narrate(`warning: ${plainLine(warning)}`);
   await (flags.json ? printJson(result) : print(describe(result)));
 }
 
 function describe({ plugin, version, dir, files, bytes: size, outcome }: InstallResult): string {
   const what = { installed: 'is installed', 'already-there': 'was installed already', repaired: 'was damaged, and is installed anew' }[outcome];
-  return `${paint('bold', plain(`${plugin}@${version}`))} ${what}: ${plain(dir)} (${files} ${files === 1 ? 'file' : 'files'}, ${bytes(size)})`;
+  return `${paint('bold', plainLine(`${plugin}@${version}`))} ${what}: ${plainLine(dir)} (${files} ${files === 1 ? 'file' : 'files'}, ${bytes(size)})`;
 }

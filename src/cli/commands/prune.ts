@@ -1,7 +1,7 @@
 /** `prune --keep N [NAME]`: old versions out of the plugin folder. What runs stays, and what the configuration asks for. */
 import { prunePlugins, type InstalledVersion } from '../../index.ts';
-import { locatePlugins } from '../configuration.ts';
-import { plain, print, printJson } from '../terminal.ts';
+import { loadOptions } from '../configuration.ts';
+import { plainLine, print, printJson } from '../terminal.ts';
 import { foldersInUse, type RemoveFlags } from './uninstall.ts';
 
 export interface PruneFlags extends RemoveFlags {
@@ -9,7 +9,7 @@ export interface PruneFlags extends RemoveFlags {
 }
 
 export async function prune(name: string | undefined, flags: PruneFlags): Promise<void> {
-  const { pluginDir, options } = await locatePlugins(flags);
+  const { pluginDir, options } = await loadOptions(flags);
   const ranges = (plugin: string): string[] => {
     const { version, pin = [] } = { ...options.defaults, ...options.plugins?.[plugin] };
     return [version ?? '*', ...pin];
@@ -21,4 +21,4 @@ export async function prune(name: string | undefined, flags: PruneFlags): Promis
   await print(`${result.removed.length} removed, ${result.kept.length} kept`);
 }
 
-const referenceTo = ({ plugin, version }: InstalledVersion): string => plain(`${plugin}@${version}`);
+const referenceTo = ({ plugin, version }: InstalledVersion): string => plainLine(`${plugin}@${version}`);

@@ -4,7 +4,7 @@ import type { CanaryStep, LoadOptions, RolloutOptions, RolloutResult } from '../
 import { parseReference } from '../arguments.ts';
 import { command, type ClientFlags } from '../context.ts';
 import { duration, millis } from '../render/units.ts';
-import { plain, print, printJson } from '../terminal.ts';
+import { plainLine, print, printJson } from '../terminal.ts';
 
 export interface RolloutFlags extends ClientFlags {
   canary?: CanaryStep[];
@@ -23,7 +23,7 @@ export const rollback = (name: string, flags: ClientFlags): Promise<void> => rol
 export async function unload(reference: string, flags: ClientFlags): Promise<void> {
   const { name, version } = parseReference(reference);
   await command(flags, 'unload', { name, version });
-  await (flags.json ? printJson({ plugin: name, version: version ?? null, outcome: 'unloaded' }) : print(`${plain(reference)} unloaded`));
+  await (flags.json ? printJson({ plugin: name, version: version ?? null, outcome: 'unloaded' }) : print(`${plainLine(reference)} unloaded`));
 }
 
 async function roll(op: string, params: object, flags: ClientFlags): Promise<void> {
@@ -46,7 +46,7 @@ function asked({ canary, shadow, hold, exclusive, force, supersede }: RolloutFla
 function describe({ plugin, from, to, phases, outageMs, shadow }: RolloutResult): string {
   const total = phases.reduce((sum, { ms }) => sum + ms, 0);
   const change = from === null ? to : from === to ? `${to} with a fresh process` : `${from} → ${to}`;
-  const lines = [`${plain(plugin)} ${plain(change)} is active, after ${time(total)}`];
+  const lines = [`${plainLine(plugin)} ${plainLine(change)} is active, after ${time(total)}`];
   if (outageMs > 0) lines.push(`calls waited for ${time(outageMs)}`);
   if (shadow !== null) lines.push(`of ${shadow.calls} copied calls ${shadow.failed} failed, and ${shadow.differing} were answered differently`);
   return lines.join('; ');

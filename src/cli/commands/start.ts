@@ -1,10 +1,10 @@
 /** `start`: the plugins of a folder, supervised in the foreground. Owns what is said of it; foreground.ts has the order of things. */
-import { createSupervisor, type Logger, type Supervisor } from '../../index.ts';
+import { createSupervisor, type Logger, type Supervisor, type WaitFor } from '../../index.ts';
 import { readConfiguration, type ConfigurationFlags } from '../configuration.ts';
 import type { ClientFlags } from '../context.ts';
 import { factsOf } from '../errors.ts';
 import { runInForeground } from '../foreground.ts';
-import { print } from '../terminal.ts';
+import { announce, jsonLine, plainLine } from '../terminal.ts';
 
 export type StartFlags = ConfigurationFlags & ClientFlags;
 
@@ -14,24 +14,30 @@ export async function start(flags: StartFlags): Promise<number> {
     flags,
     baseDir,
     logLevel: options.logLevel ?? 'info',
-    create: (logger) => createSupervisor({ ...options, logger }),
-    run: async (supervisor, _logger, socket) => {
-      await print(readyLine(supervisor, socket, flags.json === true));
-      return async () => {};
-    },
+    // Operators may look, call and stop while plugins start.
+    create: (logger) => createSupervisor({ ...options, logger, waitFor: 'none' }),
+    run: async (supervisor, _logger, socket) => ({
+      started: sayReady(supervisor, options.waitFor, () => readyLine(supervisor, socket, flags.json === true)),
+      end: async () => {},
+    }),
     reread: (supervisor, logger) => reread(supervisor, flags, logger),
   });
+}
+
+async function sayReady(supervisor: Supervisor, waitFor: WaitFor | undefined, line: () => string): Promise<void> {
+  await supervisor.whenStarted(waitFor);
+  if (supervisor.status().state === 'running') announce(line());
 }
 
 function readyLine(supervisor: Supervisor, socket: string, json: boolean): string {
   const { pid, plugins, refused } = supervisor.status();
   const active = plugins.filter(({ state }) => state === 'active').length;
-  if (json) return JSON.stringify({ ready: true, pid, socket, plugins: plugins.length, active, refused: refused.length });
+  if (json) return jsonLine({ ready: true, pid, socket, plugins: plugins.length, active, refused: refused.length });
   const troubles = [
     ...(active < plugins.length ? [`${plugins.length - active} not active`] : []),
     ...(refused.length > 0 ? [`${refused.length} refused (see \`chameleon-supervisor status\`)`] : []),
   ];
-  return `ready: ${[`${active} ${active === 1 ? 'plugin' : 'plugins'}`, ...troubles].join(', ')}; pid ${pid}, socket ${socket}`;
+  return `ready: ${[`${active} ${active === 1 ? 'plugin' : 'plugins'}`, ...troubles].join(', ')}; pid ${pid}, socket ${plainLine(socket)}`;
 }
 
 /** A configuration with a mistake changes nothing. */

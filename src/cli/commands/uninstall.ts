@@ -4,7 +4,7 @@ import { parseReference } from '../arguments.ts';
 import { locatePlugins, type ConfigurationFlags } from '../configuration.ts';
 import { inquire, type ClientFlags } from '../context.ts';
 import { CliError, usageError } from '../errors.ts';
-import { plain, print, printJson } from '../terminal.ts';
+import { plainLine, print, printJson } from '../terminal.ts';
 
 export type RemoveFlags = ConfigurationFlags & ClientFlags;
 
@@ -12,9 +12,9 @@ export async function uninstall(reference: string, flags: RemoveFlags): Promise<
   const { name, version } = parseReference(reference);
   if (version === undefined)
     throw usageError(`which version of ${reference}?`, `name it: uninstall ${reference}@1.0.0; or leave the newest: prune --keep 1 ${reference}`);
-  const { pluginDir } = await locatePlugins(flags);
+  const pluginDir = await locatePlugins(flags);
   const removed = await uninstallPlugin(name, version, { pluginDir, inUse: await foldersInUse(flags) });
-  await (flags.json ? printJson({ ...removed, outcome: 'uninstalled' }) : print(`${plain(reference)} is uninstalled`));
+  await (flags.json ? printJson({ ...removed, outcome: 'uninstalled' }) : print(`${plainLine(reference)} is uninstalled`));
 }
 
 /** The folders of all versions that a supervisor has running or about to run; none when there is no supervisor. */

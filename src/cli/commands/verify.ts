@@ -5,7 +5,7 @@ import { locatePlugins, type ConfigurationFlags } from '../configuration.ts';
 import type { CommonFlags } from '../context.ts';
 import { Exit, factsOf } from '../errors.ts';
 import { cell, table } from '../render/table.ts';
-import { paint, plain, print, printJson } from '../terminal.ts';
+import { indented, paint, print, printJson } from '../terminal.ts';
 
 const SAID: Record<VerifyResult['outcome'], string> = {
   whole: paint('green', 'as it was installed'),
@@ -15,7 +15,7 @@ const SAID: Record<VerifyResult['outcome'], string> = {
 
 /** 1 when a version is damaged. */
 export async function verify(reference: string | undefined, flags: ConfigurationFlags & CommonFlags): Promise<number> {
-  const { pluginDir } = await locatePlugins(flags);
+  const pluginDir = await locatePlugins(flags);
   const results = await verifyPlugins({ pluginDir, ...(reference === undefined ? {} : parseReference(reference)) });
   if (flags.json) {
     await printJson({ pluginDir, versions: results.map((result) => ({ ...result, error: result.error && factsOf(result.error) })) });
@@ -23,7 +23,7 @@ export async function verify(reference: string | undefined, flags: Configuration
     const columns = [{ title: 'PLUGIN' }, { title: 'VERSION' }, { title: 'STATE' }];
     const rows = results.map(({ plugin, version, outcome }) => [cell(plugin), cell(version), SAID[outcome]]);
     await print(results.length === 0 ? 'no versions in folders of their own' : table(columns, rows));
-    for (const { error } of results) if (error !== null) await print(`\n${plain(error.message)}`);
+    for (const { error } of results) if (error !== null) await print(`\n${indented(error.message)}`);
   }
   return results.some(({ outcome }) => outcome === 'damaged') ? Exit.failed : Exit.done;
 }

@@ -3,6 +3,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { CliError, usageError } from '../errors.ts';
+import { refuseForeignSocket } from './socket-path.ts';
 import { isRecord, LineSplitter, MAX_LINE_BYTES, MAX_REQUEST_BYTES, type Answer } from './protocol.ts';
 
 export interface AskOptions {
@@ -56,7 +57,8 @@ function requestLine(op: string, params: object): string {
   return line;
 }
 
-function open(socket: string): Promise<Socket> {
+async function open(socket: string): Promise<Socket> {
+  refuseForeignSocket(socket);
   return new Promise((resolve, reject) => {
     const connection = connect(socket);
     connection.once('connect', () => resolve(connection));

@@ -3,6 +3,7 @@
  *
  * 1. At most `capacity` records of `MAX_RECORD_BYTES` are held.
  * 2. Appending never waits for a reader: one that is too slow loses the oldest records, and learns how many.
+ * 3. Each plugin, and the supervisor itself, has a fair share: a new record takes the place of the oldest of the plugin that has most.
  */
 import type { Logger, LogLevel } from '../../index.ts';
 import { LOG_RECORDS, MAX_RECORD_BYTES } from './protocol.ts';
@@ -10,30 +11,42 @@ import { LOG_RECORDS, MAX_RECORD_BYTES } from './protocol.ts';
 interface Entry {
   json: string;
   plugin: unknown;
+  /** Among all records, and among those of the plugin, from 0. */
+  number: number;
+  numberOfPlugin: number;
 }
 
-/** `json` is null when records were lost and none is there to send. */
 export interface Taken {
-  json: string | null;
+  json: string;
+  /** Records before this one that the reader asked for and was too late for. */
   lost: number;
 }
 
+/** How many records of one plugin there were, and how many of them are held. */
+interface Count {
+  total: number;
+  held: number;
+}
+
 export class LogRing {
+  /** By number. */
   readonly #entries: Entry[] = [];
+  readonly #counts = new Map<unknown, Count>();
   readonly #capacity: number;
   readonly #listeners = new Set<() => void>();
-  /** Number of the next record; the oldest that is held is `#end - #entries.length`. */
-  #end = 0;
+  #total = 0;
 
   constructor(capacity: number = LOG_RECORDS) {
     this.#capacity = capacity;
   }
 
   append(level: LogLevel, message: string, fields: object = {}): void {
-    const entry = { json: serialize(level, message, fields), plugin: (fields as { plugin?: unknown }).plugin };
-    // Keeps 1: once full, a record's place is its number modulo the capacity.
-    this.#entries[this.#end % this.#capacity] = entry;
-    this.#end++;
+    const { plugin } = fields as { plugin?: unknown };
+    const count = this.#counts.get(plugin) ?? { total: 0, held: 0 };
+    this.#counts.set(plugin, count);
+    this.#entries.push({ json: serialize(level, message, fields), plugin, number: this.#total++, numberOfPlugin: count.total++ });
+    count.held++;
+    if (this.#entries.length > this.#capacity) this.#makeRoom(plugin);
     for (const listener of this.#listeners) listener();
   }
 
@@ -45,20 +58,57 @@ export class LogRing {
 
   /** A reader from the oldest record on, of one plugin or of everything. `take` answers null when it has caught up. */
   reader(plugin?: string): { take(): Taken | null } {
-    let next = this.#end - this.#entries.length;
+    const wanted = (entry: Entry): boolean => plugin === undefined || entry.plugin === plugin;
+    const numberOf = ({ number, numberOfPlugin }: Entry): number => (plugin === undefined ? number : numberOfPlugin);
+    let next = 0;
+    // What is not held any more when a reader comes is nothing that it was too late for.
+    let unread = this.#entries.filter(wanted).length;
+    const first = this.#total;
+    let expected = plugin === undefined ? first : (this.#counts.get(plugin)?.total ?? 0);
+    const lostBefore = (entry: Entry): number => {
+      if (entry.number < first) {
+        unread--;
+        return 0;
+      }
+      const lost = unread + numberOf(entry) - expected;
+      [unread, expected] = [0, numberOf(entry) + 1];
+      return lost;
+    };
     return {
       take: () => {
-        // Keeps 2: what was overwritten before this reader came to it.
-        const oldest = this.#end - this.#entries.length;
-        const lost = Math.max(0, oldest - next);
-        next = Math.max(next, oldest);
-        while (next < this.#end) {
-          const entry = this.#entries[next++ % this.#capacity]!;
-          if (plugin === undefined || entry.plugin === plugin) return { json: entry.json, lost };
+        for (let at = this.#indexOf(next); at < this.#entries.length; at++) {
+          const entry = this.#entries[at]!;
+          next = entry.number + 1;
+          if (wanted(entry)) return { json: entry.json, lost: lostBefore(entry) };
         }
-        return lost > 0 ? { json: null, lost } : null;
+        return null;
       },
     };
+  }
+
+  /** Keeps 3. One with more than half of all has most, which spares a flood the search for it. */
+  #makeRoom(latest: unknown): void {
+    const fullest = this.#counts.get(latest)!.held > this.#capacity / 2 ? latest : this.#fullest();
+    const at = this.#entries.findIndex(({ plugin }) => plugin === fullest);
+    this.#entries.splice(at, 1);
+    this.#counts.get(fullest)!.held--;
+  }
+
+  #fullest(): unknown {
+    let most = 0;
+    for (const { held } of this.#counts.values()) most = Math.max(most, held);
+    return this.#entries.find(({ plugin }) => this.#counts.get(plugin)!.held === most)!.plugin;
+  }
+
+  /** Of the first record from `number` on. */
+  #indexOf(number: number): number {
+    let [low, high] = [0, this.#entries.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#entries[middle]!.number < number) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import type { Supervisor } from '../../index.ts';
 import { usageError } from '../errors.ts';
+import { openBytes, sealBytes } from './bytes.ts';
 import { isRecord } from './protocol.ts';
 
 /** The part of a supervisor that the control socket reaches. */
@@ -21,7 +22,10 @@ const OPERATIONS = new Map<string, Operation>([
   ],
   [
     'call',
-    (target, params, signal) => target.call(text(params, 'plugin'), text(params, 'method'), list(params, 'args'), { signal, ...timeout(params) }),
+    (target, params, signal) => {
+      const [plugin, method, args] = [text(params, 'plugin'), text(params, 'method'), list(params, 'args')];
+      return target.call(plugin, method, args.map(openBytes), { signal, ...timeout(params) }).then(sealBytes);
+    },
   ],
   ['methods', (target, params) => target.methods(text(params, 'name'))],
   ['metrics', (target, params) => target.metrics(optionalText(params, 'name'))],

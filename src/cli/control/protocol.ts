@@ -13,9 +13,11 @@ export const LARGE_REQUEST_BYTES = 2 ** 18;
 /** A large request may hold so many values: what is done with them afterwards is done in one go. */
 export const MAX_REQUEST_VALUES = 50_000;
 export const MAX_CONNECTIONS = 64;
+/** So many may have something running that takes as long as it takes: an operator can always ask for `status`. */
+export const MAX_LONG_CONNECTIONS = MAX_CONNECTIONS - 8;
 /** Requests of one connection that run at once. */
 export const MAX_RUNNING = 256;
-/** A connection with half a line, or with nothing running, is dropped after this long. */
+/** A connection with nothing running, or with a line that does not end, is dropped after this long. */
 export const STALL_MS = 10_000;
 /** Answers that a client has not read, before no more of its requests are read. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;

@@ -15,6 +15,7 @@ import {
   LARGE_REQUEST_BYTES,
   LineSplitter,
   MAX_LINE_BYTES,
+  MAX_LONG_CONNECTIONS,
   MAX_REQUEST_BYTES,
   MAX_REQUEST_VALUES,
   MAX_RUNNING,
@@ -24,6 +25,7 @@ import {
   STALL_MS,
   type Request,
 } from './protocol.ts';
+import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from '../../util/timers.ts';
 
 export interface Host {
   /** Requests that come before the supervisor is ready wait for it. */
@@ -32,6 +34,17 @@ export interface Host {
   /** Replaced by tests. Default `STALL_MS`. */
   stallMs?: number;
 }
+
+/** What a session has to know of the others. */
+export interface Places {
+  /** Whether one more may run something that takes as long as it takes. */
+  hasLong(): boolean;
+}
+
+/** Operations that are over as soon as they have begun. `logs` is none: it goes on for as long as its client does not read. */
+const SHORT = ['status', 'methods', 'metrics'];
+const NOT_ENDED = 'a line was begun and not ended';
+const isLong = (op: string): boolean => !SHORT.includes(op);
 
 export class Session {
   readonly #socket: Socket;
@@ -42,20 +55,45 @@ export class Session {
   /** Ends the parsing that is under way, if any is. */
   #giveUp: (() => void) | null = null;
   readonly #running = new Map<number, AbortController>();
+  /** How many of them take as long as they take. */
+  #long = 0;
   readonly #followers = new Set<() => void>();
+  /** Drops a connection with nothing running. */
   readonly #watchdog: NodeJS.Timeout;
+  readonly #stallMs: number;
+  /** Runs from the first byte of a line that has not ended; how slowly more of them come makes no difference. */
+  #lineTimer: NodeJS.Timeout | null = null;
+  readonly #places: Places;
+  #idleSince = performance.now();
   #finishing = false;
   #dropped = false;
 
-  constructor(socket: Socket, host: Host) {
+  constructor(socket: Socket, host: Host, places: Places) {
     this.#socket = socket;
     this.#host = host;
-    this.#watchdog = setInterval(() => this.#dropIfStalled(), host.stallMs ?? STALL_MS);
+    this.#places = places;
+    this.#stallMs = host.stallMs ?? STALL_MS;
+    this.#watchdog = setInterval(() => this.#dropIfIdle(), this.#stallMs);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('drain', () => this.#drained());
     socket.on('close', () => this.#closed());
     // An error is followed by `close`, which is where it is dealt with.
     socket.on('error', () => {});
+  }
+
+  /** Since when nothing runs here, by `performance.now()`; null while something does. */
+  get idleSince(): number | null {
+    return this.#running.size === 0 && this.#giveUp === null ? this.#idleSince : null;
+  }
+
+  /** True while it runs something that takes as long as it takes. */
+  get isLong(): boolean {
+    return this.#long > 0;
+  }
+
+  /** Hangs up, so that somebody else can connect. */
+  makeRoom(): void {
+    this.#drop('others are waiting for a place, and nothing is running here', 'ERR_CONTROL_BUSY');
   }
 
   /** Answers what runs, ends what follows the log, then hangs up. */
@@ -70,12 +108,30 @@ export class Session {
   }
 
   #receive(chunk: Buffer): void {
-    this.#watchdog.refresh();
     try {
-      for (const line of this.#lines.split(chunk)) this.#take(line);
+      const lines = this.#lines.split(chunk);
+      if (lines.length > 0) this.#stopLineTimer();
+      for (const line of lines) this.#take(line);
+      this.#startLineTimer();
     } catch (error) {
       this.#drop((error as Error).message);
     }
+  }
+
+  /** Not while we do not read: then its client cannot go on. */
+  #startLineTimer(): void {
+    if (!this.#lines.midLine || this.#lineTimer !== null || this.#dropped || this.#socket.isPaused()) return;
+    this.#lineTimer = setTimeout(() => this.#drop(NOT_ENDED), this.#stallMs);
+  }
+
+  #stopLineTimer(): void {
+    if (this.#lineTimer !== null) clearTimeout(this.#lineTimer);
+    this.#lineTimer = null;
+  }
+
+  #pause(): void {
+    this.#socket.pause();
+    this.#stopLineTimer();
   }
 
   #take(line: Buffer): void {
@@ -84,19 +140,19 @@ export class Session {
     else if (line.length < LARGE_REQUEST_BYTES) this.#begin(parseRequest(line.toString()));
     else {
       // Keeps 4.
-      this.#socket.pause();
-      this.#giveUp = parseInSlices(line, (parsed) => this.#parsed(parsed));
+      this.#pause();
+      this.#giveUp = parseInSlices(line, MAX_REQUEST_VALUES, (parsed) => this.#parsed(parsed));
     }
   }
 
   #parsed(parsed: Parsed): void {
     this.#giveUp = null;
     this.#watchdog.refresh();
-    const request = parsed.kind === 'value' ? requestOf(parsed.value) : null;
-    if (request !== null && parsed.kind === 'value' && parsed.structure > MAX_REQUEST_VALUES) {
+    const id = parsed.kind === 'too-many' ? parsed.outline.id : null;
+    if (typeof id === 'number' && Number.isSafeInteger(id)) {
       const message = `the request is too large: one of ${LARGE_REQUEST_BYTES} bytes or more may hold ${MAX_REQUEST_VALUES} values`;
-      this.#fail(request.id, usageError(message, 'send less at once, or as one text').facts);
-    } else this.#begin(request);
+      this.#fail(id, usageError(message, 'send less at once, or as one text').facts);
+    } else this.#begin(parsed.kind === 'value' ? requestOf(parsed.value) : null);
     for (const line of this.#behind.splice(0)) this.#take(line);
     this.#readOn();
   }
@@ -105,12 +161,18 @@ export class Session {
     if (request === null) return this.#drop('a line is no request: {"id":1,"op":"status","params":{}}');
     if (this.#running.has(request.id)) return this.#drop(`request ${request.id} is running already`);
     if (this.#running.size >= MAX_RUNNING) this.#fail(request.id, busy(`${MAX_RUNNING} requests of this connection are running`));
-    else void this.#run(request);
+    else if (isLong(request.op) && !this.isLong && !this.#places.hasLong()) {
+      this.#fail(
+        request.id,
+        busy(`${MAX_LONG_CONNECTIONS} clients have something running; the other places are kept for status, methods and metrics`),
+      );
+    } else void this.#run(request);
   }
 
   async #run({ id, op, params }: Request): Promise<void> {
     const abort = new AbortController();
     this.#running.set(id, abort);
+    if (isLong(op)) this.#long++;
     try {
       if (op === 'logs') await this.#sendLogs(id, params, abort.signal);
       const result = op === 'logs' ? null : await perform(await this.#host.target, op, params, abort.signal);
@@ -119,6 +181,8 @@ export class Session {
       this.#fail(id, factsOf(error));
     }
     this.#running.delete(id);
+    if (isLong(op)) this.#long--;
+    this.#idleSince = performance.now();
     this.#watchdog.refresh();
     if (this.#finishing && this.#running.size === 0) this.#socket.end();
   }
@@ -136,7 +200,7 @@ export class Session {
         const taken = mayWrite ? reader.take() : null;
         if (taken !== null) {
           if (taken.lost > 0) this.#send(JSON.stringify({ id, lost: taken.lost }));
-          if (taken.json !== null) this.#send(`{"id":${id},"record":${taken.json}}`);
+          this.#send(`{"id":${id},"record":${taken.json}}`);
         } else if (mayWrite && (params.follow !== true || this.#finishing)) {
           return;
         } else {
@@ -169,7 +233,7 @@ export class Session {
     if (!this.#socket.writable) return;
     this.#socket.write(`${line}\n`);
     // Keeps 3: who does not read is not read from.
-    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#socket.pause();
+    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#pause();
   }
 
   #drained(): void {
@@ -179,29 +243,33 @@ export class Session {
   }
 
   #readOn(): void {
-    if (this.#giveUp === null && this.#socket.writableLength <= MAX_UNREAD_BYTES) this.#socket.resume();
+    if (this.#giveUp !== null || this.#socket.writableLength > MAX_UNREAD_BYTES) return;
+    this.#socket.resume();
+    this.#startLineTimer();
   }
 
-  #dropIfStalled(): void {
-    if (this.#giveUp !== null) return;
+  #dropIfIdle(): void {
     if (this.#dropped) this.#socket.destroy();
-    else if (this.#lines.midLine) this.#drop('a line was begun and not ended');
-    else if (this.#running.size === 0) this.#socket.destroy();
+    else if (this.idleSince === null) return;
+    else if (this.#lines.midLine) this.#drop(NOT_ENDED);
+    else this.#socket.destroy();
   }
 
   /** Keeps 1. */
-  #drop(reason: string): void {
+  #drop(reason: string, code = 'ERR_CONTROL'): void {
     this.#dropped = true;
     this.#giveUp?.();
     this.#giveUp = null;
+    this.#stopLineTimer();
     this.#socket.removeAllListeners('data');
-    this.#fail(null, { code: 'ERR_CONTROL', message: `connection dropped: ${reason}` });
+    this.#fail(null, { code, message: `connection dropped: ${reason}` });
     this.#abortAll();
     this.#socket.destroySoon();
   }
 
   #closed(): void {
     clearInterval(this.#watchdog);
+    this.#stopLineTimer();
     this.#giveUp?.();
     this.#abortAll();
     for (const wake of this.#followers) wake();

@@ -2,7 +2,7 @@
  * Where the control socket is, and the folder it is in. Both ends compute the same path from the same words.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
 import { CliError, usageError } from '../errors.ts';
 
@@ -52,6 +52,36 @@ export function prepareFolder(socket: string, chosenByUser: boolean): void {
   if (!chosenByUser && (stats.mode & 0o077) !== 0) chmodSync(folder, 0o700);
   const sticky = (stats.mode & 0o1000) !== 0;
   if (chosenByUser && (stats.mode & 0o022) !== 0 && !sticky) throw unsafe(folder, 'other users can write to it');
+}
+
+/** Before a connection: throws unless socket and folder belong to this user or root, and nobody else can put another socket there. */
+export function refuseForeignSocket(socket: string): void {
+  const folder = path.dirname(socket);
+  const uid = process.geteuid?.();
+  if (uid === undefined) return;
+  for (const [what, stats] of [folder, socket].flatMap((each) => [lstatSync, statSync].map((look) => [each, lookAt(look, each)] as const))) {
+    if (stats === undefined) return;
+    if (stats.uid !== uid && stats.uid !== 0) throw foreign(socket, `${what} belongs to user ${stats.uid}, not to user ${uid}`);
+    const isOpen = what === folder && !stats.isSymbolicLink() && (stats.mode & 0o022) !== 0 && (stats.mode & 0o1000) === 0;
+    if (isOpen) throw foreign(socket, `other users can write to ${folder}`);
+  }
+}
+
+function lookAt(look: typeof lstatSync, file: string): Stats | undefined {
+  try {
+    return look(file);
+  } catch {
+    return undefined;
+  }
+}
+
+function foreign(socket: string, why: string): CliError {
+  return new CliError({
+    code: 'ERR_CONTROL_FOREIGN',
+    message: `the program that listens on ${socket} may be another user's: ${why}`,
+    socket,
+    hint: 'run the command as the user that runs the supervisor, or name its socket with --socket PATH',
+  });
 }
 
 function unsafe(folder: string, why: string): CliError {

@@ -26,7 +26,7 @@ export function renderMetrics(snapshot: MetricsSnapshot): string {
     for (const [version, { methods }] of Object.entries(versions)) {
       for (const [method, metrics] of Object.entries(methods)) {
         rows.push([cell(plugin), cell(version), cell(method), ...numbers(metrics)]);
-        const codes = Object.entries(metrics.failuresByCode).map(([code, count]) => `${count} × ${code}`);
+        const codes = Object.entries(metrics.failuresByCode).map(([code, count]) => `${count} × ${cell(code)}`);
         if (codes.length > 0) failures.push(`${cell(plugin)}@${cell(version)} ${cell(method)}: ${codes.join(', ')}`);
       }
     }

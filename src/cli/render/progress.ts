@@ -1,5 +1,6 @@
 /** What takes a while, told on stderr: one line that moves on a terminal, a line for each step elsewhere. */
-import { narrate, paint, plain } from '../terminal.ts';
+import { narrate, paint, plainLine } from '../terminal.ts';
+import { clearInterval, setInterval } from '../../util/timers.ts';
 
 export interface Progress {
   step(text: string): void;
@@ -12,7 +13,7 @@ const FRAME_MS = 80;
 const CLEAR_LINE = '\r\u001b[K';
 
 export function progress(stream: NodeJS.WriteStream = process.stderr): Progress {
-  if (!stream.isTTY) return { step: (text) => narrate(plain(text)), end() {} };
+  if (!stream.isTTY) return { step: (text) => narrate(plainLine(text)), end() {} };
   let frame = 0;
   let line = '';
   const draw = (): void => {
@@ -23,7 +24,7 @@ export function progress(stream: NodeJS.WriteStream = process.stderr): Progress 
   timer.unref();
   return {
     step(text) {
-      line = plain(text);
+      line = plainLine(text);
       draw();
     },
     end() {

@@ -1,6 +1,6 @@
 /** `status` as a table: one line for each version that has a process or had one, with what it is to its plugin; `*` is active. */
 import type { DeploymentState, PluginStatus, SupervisorStatus, VersionStatus } from '../../index.ts';
-import { paint, plain, type Style } from '../terminal.ts';
+import { indented, paint, plainLine, type Style } from '../terminal.ts';
 import { cell, table, type Column } from './table.ts';
 import { bytes, duration } from './units.ts';
 
@@ -30,22 +30,20 @@ const STATE_STYLE: Record<DeploymentState, Style> = {
 export function renderSupervisor(status: SupervisorStatus): string {
   const spares = status.spares === 0 ? '' : `, ${status.spares} ${status.spares === 1 ? 'spare' : 'spares'} waiting`;
   const head = `supervisor ${status.state}, pid ${status.pid}, up ${duration(status.uptimeMs)}, ${bytes(status.rssBytes)}${spares}`;
-  const refused = status.refused.map(
-    ({ path, code, message }) => `${paint('red', 'refused')} ${plain(path)} ${code}\n  ${plain(message).replaceAll('\n', '\n  ')}`,
-  );
+  const refused = status.refused.map(({ path, code, message }) => `${paint('red', 'refused')} ${plainLine(path)} ${code}\n  ${indented(message)}`);
   return [head, '', plugins(status.plugins), ...(refused.length === 0 ? [] : ['', ...refused])].join('\n');
 }
 
 export function renderPlugin(status: PluginStatus): string {
-  const about = [`folder   ${cell(status.dir)}`, `methods  ${status.methods.map(plain).join(', ') || 'none'}`];
+  const about = [`folder   ${cell(status.dir)}`, `methods  ${status.methods.map(plainLine).join(', ') || 'none'}`];
   return [plugins([status]), '', ...about].join('\n');
 }
 
 function plugins(all: readonly PluginStatus[]): string {
   if (all.length === 0) return 'no plugins';
   const sorted = all.toSorted((a, b) => a.name.localeCompare(b.name));
-  const troubles = sorted.flatMap(({ name, versions }) => versions.flatMap((version) => trouble(name, version)));
-  return [table(COLUMNS, sorted.flatMap(rows)), ...(troubles.length === 0 ? [] : ['', ...troubles])].join('\n');
+  const notes = sorted.flatMap(({ name, versions }) => versions.flatMap((version) => [...debugged(name, version), ...trouble(name, version)]));
+  return [table(COLUMNS, sorted.flatMap(rows)), ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');
 }
 
 function rows({ name, state, versions }: PluginStatus): string[][] {
@@ -71,7 +69,24 @@ function row(name: string, version: VersionStatus): string[] {
   ];
 }
 
-function trouble(name: string, { version, state, lastError }: VersionStatus): string[] {
-  if (lastError === null || (state !== 'failed' && state !== 'restarting')) return [];
-  return [`${paint('red', `${plain(name)}@${plain(version)}`)} ${lastError.code}: ${plain(lastError.message)}`];
+/** An operator who sees a plugin that waits for ever sees why. */
+function debugged(name: string, { version, debug, instances }: VersionStatus): string[] {
+  if (!debug) return [];
+  const addresses = instances.map(({ pid, inspector }) => `, pid ${cell(pid)} at ${cell(inspector)}`);
+  return [`${paint('yellow', `${plainLine(name)}@${plainLine(version)}`)} debug: no time limits${addresses.join('')}`];
+}
+
+/** An older supervisor does not tell the last two. */
+type Trouble = Pick<VersionStatus, 'version' | 'state' | 'lastError'> & Partial<Pick<VersionStatus, 'retryAfterMs' | 'ignoredCancels'>>;
+
+function trouble(name: string, { version, state, lastError, retryAfterMs = null, ignoredCancels = [] }: Trouble): string[] {
+  const subject = paint('red', `${plainLine(name)}@${plainLine(version)}`);
+  const again = retryAfterMs === null ? '' : `\n  its next start is in ${duration(retryAfterMs)}`;
+  const failure = lastError === null || state === 'running' ? [] : [`${subject} ${lastError.code}: ${indented(lastError.message)}${again}`];
+  const stubborn = ignoredCancels
+    .filter(({ slots }) => slots > 0)
+    .map(
+      ({ method, slots, times }) => `${subject} ${plainLine(method)} ignores cancellation: it holds ${slots} slots, after ${times} such calls so far`,
+    );
+  return [...failure, ...stubborn];
 }

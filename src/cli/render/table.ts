@@ -1,6 +1,6 @@
 /** Columns without lines, as `ps` and `docker ps` have them. */
 import Table from 'cli-table3';
-import { paint, plain } from '../terminal.ts';
+import { paint, plainLine } from '../terminal.ts';
 
 const NO_LINES = Object.fromEntries(
   [
@@ -26,7 +26,7 @@ export interface Column {
   align?: 'left' | 'right';
 }
 
-/** Cells may be painted, but must not hold what a plugin chose unless it went through `plain`. */
+/** Cells may be painted, but must not hold what a plugin chose unless it went through `cell`. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const lines = new Table({
     head: columns.map(({ title }) => paint('bold', title)),
@@ -44,5 +44,5 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 
 /** A cell with text from outside. */
 export function cell(value: string | number | null | undefined): string {
-  return value === null || value === undefined ? '-' : plain(String(value));
+  return value === null || value === undefined ? '-' : plainLine(String(value));
 }
