@@ -70,6 +70,11 @@ export class Roster {
     this.#intake.limit = options.maxTotalAnswerBytes;
   }
 
+  /** All plugins by name: they are added in the order in which their checks end, which is another each time. */
+  sorted(): Plugin[] {
+    return [...this.plugins.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   /** Throws `PluginNotFoundError`. */
   get(name: string): Plugin {
     const plugin = this.plugins.get(name);

@@ -176,7 +176,7 @@ export class Supervisor extends EventHub {
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       rssBytes: ownResidentBytes(),
       spares: this.#roster.spares.waiting,
-      plugins: [...this.#roster.plugins.values()].map((plugin) => plugin.status()),
+      plugins: this.#roster.sorted().map((plugin) => plugin.status()),
       refused: this.#reconciler.refused.map(({ path, error }) => ({ path, code: error.code, message: error.message })),
     };
   }
@@ -208,7 +208,7 @@ export class Supervisor extends EventHub {
   metrics(name?: string): MetricsSnapshot {
     const telemetry = this.#telemetry;
     if (telemetry === null) return { sinceMs: 0, plugins: {} };
-    const plugins = name === undefined ? [...this.#roster.plugins.values()] : [this.#roster.get(name)];
+    const plugins = name === undefined ? this.#roster.sorted() : [this.#roster.get(name)];
     const snapshot: MetricsSnapshot = { sinceMs: telemetry.sinceMs(), plugins: {} };
     for (const plugin of plugins) {
       const versions: Record<string, VersionMetrics> = {};

@@ -90,15 +90,17 @@ export class Ledger {
     const lines = this.#lines();
     const seed = `CHAMELEON_TEST_SEED=${this.#random.seed}`;
     const written = new Set(lines);
-    const begun = lines.filter((line) => line.endsWith(' begin')).map((line) => line.split(' ').slice(0, 2));
+    const begun = lines.filter((line) => line.endsWith(' begin')).map((line) => line.split(' ').slice(0, 2) as [string, string]);
     const attempts = begun.map(([id, attempt]) => `${id} attempt ${attempt}`);
+    // Counted once: the invariants watch this event loop meanwhile, and the books are long.
+    const times = new Map<string, number>();
+    for (const [id] of begun) times.set(id, (times.get(id) ?? 0) + 1);
     expect(new Set(attempts).size, `I3: no attempt began twice (${seed})`).toBe(attempts.length);
     for (const { id, method, timeoutMs, tookMs, result, error } of settled) {
       expect(tookMs, `I2: ${id} settles in time (${seed})`).toBeLessThan(timeoutMs + LATE_MS);
-      if (error === null) expect(written, `I3: ${id} succeeded, so the plugin wrote its end (${seed})`).toContain(`${String(result)} end`);
-      if (method === 'again') continue;
-      const times = begun.filter(([begunId]) => begunId === id).length;
-      expect(times, `I3: ${id} began once at most (${seed})`).toBeLessThanOrEqual(1);
+      const isWritten = error !== null || written.has(`${String(result)} end`);
+      expect(isWritten, `I3: ${id} succeeded with ${String(result)}, so the plugin wrote its end (${seed})`).toBe(true);
+      if (method === 'once') expect(times.get(id) ?? 0, `I3: ${id} began once at most (${seed})`).toBeLessThanOrEqual(1);
     }
     return settled;
   }
