@@ -15,6 +15,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { PerformanceObserver } from 'node:perf_hooks';
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
 import type { CallOptions, EventOf, ExitFacts, StartFailedError, SupervisorEvent } from '../../src/index.ts';
@@ -60,6 +61,13 @@ const BASELINE_CALLS = 20;
 /** Of one instance: two outputs and the channel; those, its process, and the timer of its liveness. */
 const INSTANCE = { descriptors: 3, resources: 5 };
 
+/** On the clock of `performance.now()`; `ms` is what is ours of it. */
+interface Hold {
+  from: number;
+  to: number;
+  ms: number;
+}
+
 interface Call {
   plugin: string;
   method: string;
@@ -83,7 +91,10 @@ export class Invariants {
   readonly #baselineMs: number;
   readonly #calls = new Set<Call>();
   readonly #late: string[] = [];
-  #worstStatusMs = 0;
+  /** Ticks that came too late. */
+  readonly #holds: Hold[] = [];
+  readonly #pauses: { startTime: number; duration: number }[] = [];
+  readonly #observer = new PerformanceObserver((list) => void this.#pauses.push(...list.getEntries()));
 
   /**
    * Starts the bystander in this supervisor and watches from now on. Idle, it is called 50 times a second; under load ten times as
@@ -112,6 +123,7 @@ export class Invariants {
     this.#restarts = this.#countRestarts();
     this.#baseline = this.#measure();
     this.#overhear();
+    this.#observer.observe({ entryTypes: ['gc'] });
     let due = performance.now() + TICK_MS;
     let cpu = process.cpuUsage();
     // Unreferenced, so that it is not among the resources that are counted.
@@ -122,7 +134,8 @@ export class Invariants {
       const busyMs = (user + system) / 1_000;
       // Time in which the machine ran somebody else is not ours to answer for, unless it is so long that we must have slept.
       const lateMs = now - due;
-      this.#worstStatusMs = Math.max(this.#worstStatusMs, lateMs > STARVED_MS ? lateMs : Math.min(lateMs, busyMs));
+      const ms = lateMs > STARVED_MS ? lateMs : Math.min(lateMs, busyMs);
+      if (ms >= STATUS_MS) this.#holds.push({ from: due, to: now, ms });
       due = now + TICK_MS;
       cpu = process.cpuUsage();
       if (state === 'running') for (let i = burst(); i > 0; i--) void this.#callBystander();
@@ -154,7 +167,8 @@ export class Invariants {
     await settled('I4: processes that nobody owns', async () => [[...(await this.#strays()), ...zombies()], []]);
 
     expect(process.pid, 'I1: pid').toBe(this.#pid);
-    expect(this.#worstStatusMs, 'I1: status() answers in time').toBeLessThan(STATUS_MS);
+    this.#observer.disconnect();
+    expect(Math.max(0, ...this.#holds.map((hold) => this.#ownMs(hold))), 'I1: status() answers in time').toBeLessThan(STATUS_MS);
     expect(this.#late, 'I2: calls that were settled too late').toEqual([]);
     await this.#ledger?.verify();
     // Its p99 is recorded and not judged: on a small machine that runs other tests at the same time it says little of us.
@@ -171,6 +185,11 @@ export class Invariants {
     delete (this.#watched.supervisor as { call?: unknown }).call;
     this.ended = true;
     return { calls: this.#latencies.length, baselineMs: this.#baselineMs, p99Ms: percentile(this.#latencies, 0.99) };
+  }
+
+  /** Without the collector's pauses: this process holds all that the tests keep, and F23 asks for full collections. */
+  #ownMs({ from, to, ms }: Hold): number {
+    return ms - sum(this.#pauses, ({ startTime, duration }) => Math.max(0, Math.min(to, startTime + duration) - Math.max(from, startTime)));
   }
 
   /** Hears of every call to this supervisor until the end. */
