@@ -21,14 +21,19 @@ const TOKEN_IN_URL = /(https?:\/\/)[^\s:/?#@"'<>]{1,256}(?=@)/gi;
 const SCHEME = /\b(bearer|basic)\s{1,4}([\w.~+/=-]{4,})/gi;
 const KEY_BEGINS = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/;
 const KEY_ENDS = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/;
-/** A line of a key: base64, with its escaped line ends, or a header of old keys. */
-const KEY_LINE =
-  /^[\s>|"'`,+\\]*(?:[A-Za-z0-9+/=\\]{4,}|(?:Proc-Type|DEK-Info|Version|Comment|Private-Lines|Private-MAC): .*|=[A-Za-z0-9+/]{4})?[\s"'`,+\\]*$/;
+const KEY_HEADER = /^(?:Proc-Type|DEK-Info|Version|Comment|Private-Lines|Private-MAC): /;
+const BASE64 = /^[A-Za-z0-9+/=\\]+$/;
+/** Base64 in a line of a key is no shorter. */
+const MIN_BASE64 = 4;
+/** Signs that printers put around a line, and those of them that base64 holds too. */
+const BEFORE_LINE = /[\s>|"'`,+\\]/;
+const BEHIND_LINE = /[\s"'`,+\\]/;
+const IN_BASE64 = /[A-Za-z0-9+/=\\]/;
 /** A key in one line, with its line ends escaped, or from its middle on. */
 const KEY_IN_LINE = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g;
-const REST_OF_KEY = /(?:[A-Za-z0-9+/=\\]|\\[nr])*-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/;
 /** A place in a stack trace. There are many of them, and paths hold no secrets. */
 const FRAME = /^\s+at [^?&=%"']*:\d+:\d+\)?$/;
+const COLOUR = /\u001B\[[\d;:]*m/g;
 const MAX_DEPTH = 32;
 
 /** A text of several lines. */
@@ -61,7 +66,7 @@ export class Redactor {
 
   /** Notes a line that nobody will see. Cheap: of a flood of lines each comes here. */
   pass(line: string): void {
-    if (this.#inKey ? !KEY_LINE.test(line) : line.includes('PRIVATE KEY')) this.line(line);
+    if (this.#inKey ? !isKeyLine(line) : line.includes('PRIVATE KEY')) this.line(line);
   }
 
   /** The line without its secrets. A record may hold several lines: they are taken one by one. */
@@ -79,15 +84,39 @@ export class Redactor {
         this.#inKey = false;
         return STRUCK;
       }
-      if (KEY_LINE.test(line)) return line.trim() === '' ? line : STRUCK;
+      if (isKeyLine(line)) return line.trim() === '' ? line : STRUCK;
       // It was cut off: what follows is other text.
       this.#inKey = false;
     }
     if (FRAME.test(line)) return line;
     if (!line.includes('-----')) return strike(line);
     this.#inKey = KEY_BEGINS.test(line) && !KEY_ENDS.test(line);
-    return strike(line.replace(KEY_IN_LINE, STRUCK).replace(REST_OF_KEY, STRUCK));
+    return strike(strikeRestOfKey(line.replace(KEY_IN_LINE, STRUCK)));
   }
+}
+
+/** A line of a key: base64, with its escaped line ends, a header of old keys, or nothing. By loops: patterns for it take cubic time. */
+function isKeyLine(line: string): boolean {
+  let from = 0;
+  let to = line.length;
+  while (from < to && BEFORE_LINE.test(line[from]!)) from++;
+  while (to > from && BEHIND_LINE.test(line[to - 1]!)) to--;
+  if (from === to) return true;
+  const middle = line.slice(from, to);
+  if (KEY_HEADER.test(middle)) return true;
+  if (!BASE64.test(middle)) return false;
+  while (from > 0 && IN_BASE64.test(line[from - 1]!)) from--;
+  while (to < line.length && IN_BASE64.test(line[to]!)) to++;
+  return to - from >= MIN_BASE64;
+}
+
+/** A key of which the line holds the end only. */
+function strikeRestOfKey(line: string): string {
+  const end = KEY_ENDS.exec(line);
+  if (end === null) return line;
+  let from = end.index;
+  while (from > 0 && IN_BASE64.test(line[from - 1]!)) from--;
+  return line.slice(0, from) + STRUCK + line.slice(end.index + end[0].length);
 }
 
 /** Any value of JSON: its texts, and the texts under secret names. */
@@ -105,7 +134,15 @@ function struckTexts(value: unknown, depth: number): unknown {
   return Array.isArray(value) ? value.map((item) => struckTexts(item, depth + 1)) : redactValue(value, depth);
 }
 
+/** Colours may stand between a name and its value: a line in which they hide a secret loses them. */
 function strike(line: string): string {
+  if (!line.includes('\u001B[')) return strikePlain(line);
+  const plain = line.replace(COLOUR, '');
+  const clean = strikePlain(plain);
+  return clean === plain ? line : clean;
+}
+
+function strikePlain(line: string): string {
   let clean = line.replace(MAYBE_TOKEN, (run) => (TOKEN_PART.test(run) ? run.replace(TOKEN, STRUCK) : run));
   if (clean.includes('@') && clean.includes('://')) clean = clean.replace(PASSWORD_IN_URL, `$1${STRUCK}`).replace(TOKEN_IN_URL, `$1${STRUCK}`);
   for (const { near, pattern } of PLACED) if (clean.includes(near)) clean = clean.replace(pattern, `$1${STRUCK}`);
@@ -121,5 +158,5 @@ const isBearer = (value: string): boolean => value.length >= 20 || /\d|[._~+/=-]
 
 /** The lines of a key that stand before its last one. */
 function strikeBack(clean: string[]): void {
-  for (let at = clean.length - 1; at >= 0 && clean[at] !== '' && KEY_LINE.test(clean[at]!); at--) clean[at] = STRUCK;
+  for (let at = clean.length - 1; at >= 0 && clean[at] !== '' && isKeyLine(clean[at]!); at--) clean[at] = STRUCK;
 }

@@ -8,7 +8,8 @@
 /** Begins where no letter, digit or underscore stands before it. Case counts. */
 export const TOKEN_FORMS: Readonly<Record<string, string>> = {
   // Signed and encrypted tokens.
-  'JSON Web Token': String.raw`eyJ[\w-]{8,}\.[\w-]{2,}\.[\w.-]*`,
+  // Behind a dash the run may have begun long before: there it is bounded.
+  'JSON Web Token': String.raw`(?:(?<!-)eyJ[\w-]{8,}|(?<=-)eyJ[\w-]{8,200})\.[\w-]{2,}\.[\w.-]*`,
   PASETO: String.raw`v[1-4]\.(?:local|public)\.[\w-]{20,}(?:\.[\w-]+)?`,
   'age key': String.raw`AGE-SECRET-KEY-1[A-Z0-9]{20,}`,
   'password hash': String.raw`\$(?:2[abxy]\$\d\d|[156y]|argon2(?:id|i|d))\$[\w./$=,+-]{20,}`,

@@ -36,6 +36,7 @@ const AFTER_FLAG = new RegExp(
   `-(?<=(?:^|[\\s"'])-)(-?[a-z-]{0,40}${NAME})(?:(["'],)\\s{0,4}|\\s{1,4})(["']?)([^\\s"',<>\\[\\](){}-][^\\s"']*)`,
   'gi',
 );
+const MAX_LOOKS_INSIDE = 64;
 const IN_TAG = new RegExp(`>(?<=<[\\w:.-]{0,60}${NAME}[^<>]{0,100}>)([^<>]{1,4096})(?=</)`, 'gi');
 const IN_RAW_HEADERS = /(["'](?:proxy-authorization|authorization|set-cookie|cookie)["'],\s{0,4})(["'])(.*?)\2/gi;
 const HEADER =
@@ -76,11 +77,7 @@ export function isSecretName(name: string): boolean {
 export function strikeNamed(line: string, struck: string): string {
   let clean = line;
   if (clean.includes(':')) clean = clean.replace(HEADER, (match, value: string, at: number, all: string) => header(match, value, at, all, struck));
-  clean = clean.replace(AFTER_SEPARATOR, (match, _separator, quote: string | undefined, inner = '', bare = '', at: number, all: string) => {
-    const value = quote === undefined ? (bare as string) : (inner as string);
-    const whole = quote === undefined ? value : `${quote}${value}${quote}`;
-    return isSecretValue(all, at, match, { quote, value }) ? match.slice(0, -whole.length) + struck : match;
-  });
+  clean = strikeAfterSeparators(clean, struck);
   if (clean.includes('-')) {
     clean = clean.replace(AFTER_FLAG, (match, flag: string, comma: string | undefined, _quote, value: string) =>
       isFlagValue(flag, comma !== undefined, value) ? match.slice(0, -value.length) + struck : match,
@@ -88,6 +85,25 @@ export function strikeNamed(line: string, struck: string): string {
   }
   if (clean.includes('</')) clean = clean.replace(IN_TAG, (match, value: string) => (isNoSecret(value.trim()) ? match : `>${struck}`));
   return clean.includes(',') ? clean.replace(IN_RAW_HEADERS, `$1$2${struck}$2`) : clean;
+}
+
+/** A value that is no secret may hold a name and its secret: `oauth://host?token=…`. It is looked into, so often that time stays linear. */
+function strikeAfterSeparators(line: string, struck: string): string {
+  let clean = '';
+  let from = 0;
+  let looksInside = MAX_LOOKS_INSIDE;
+  AFTER_SEPARATOR.lastIndex = 0;
+  for (let found = AFTER_SEPARATOR.exec(line); found !== null; found = AFTER_SEPARATOR.exec(line)) {
+    const { index: at } = found;
+    const [match, separator, quote, inner = '', bare = ''] = found as unknown as [string, string, string | undefined, string?, string?];
+    const value = quote === undefined ? bare : inner;
+    if (isSecretValue(line, at, match, { quote, value })) {
+      const whole = quote === undefined ? value : `${quote}${value}${quote}`;
+      clean += line.slice(from, at + match.length - whole.length) + struck;
+      from = at + match.length;
+    } else if (looksInside-- > 0) AFTER_SEPARATOR.lastIndex = at + separator.length;
+  }
+  return clean + line.slice(from);
 }
 
 const isNoSecret = (value: string): boolean => value === '' || PLACEHOLDER.test(value) || PROSE.test(value.replace(/[.,:;!?]$/, ''));
