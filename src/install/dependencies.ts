@@ -3,8 +3,9 @@
  * for the packages that were named. What an archive has brought whole is left as it is.
  *
  * 1. npm sees neither the plugin's package.json nor its lockfile, but a project of our own that was made of them, in a folder of its own.
+ * 2. Scripts run in that folder, before anything of the plugin's archive is put beside the packages.
  */
-import { lstat, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseJson } from '../catalog/json-text.ts';
 import { shown } from '../util/naming.ts';
@@ -37,12 +38,14 @@ export async function installDependencies(options: DependencyOptions): Promise<s
   for (const name of allowScripts)
     if (!isPackageName(name)) throw new Refused(`cannot run the scripts of ${shown(name)}, which is no package's name`);
   const plan = await planFor(dir);
-  if (plan !== null) {
-    await fetchPackages(plan, options);
-    await comparePackages(dir, plan);
+  if (plan === null) {
+    await removeCommands(join(dir, 'node_modules'));
+    return [...new Set(allowScripts)];
   }
+  const unrun = await fetchPackages(plan, options);
+  await comparePackages(dir, plan);
   await removeCommands(join(dir, 'node_modules'));
-  return runScripts(options, allowScripts, plan);
+  return unrun;
 }
 
 /** Null when nothing is to be installed: there are no dependencies, or the archive has brought them. */
@@ -64,17 +67,27 @@ async function planFor(dir: string): Promise<Plan | null> {
   return plan.packages.size === 0 ? null : plan;
 }
 
-async function fetchPackages(plan: Plan, options: DependencyOptions): Promise<void> {
-  const { cwd: dir, workshop } = options;
+/** Resolves with the names in `allowScripts` of which no script ran. */
+async function fetchPackages(plan: Plan, options: DependencyOptions): Promise<string[]> {
+  const { cwd: dir, workshop, allowScripts } = options;
+  let unrun: string[] = [...new Set(allowScripts)];
   await mkdir(workshop);
   const project = npmProject(plan);
   if (project !== null) {
     await writeFile(join(workshop, 'package.json'), JSON.stringify(project.manifest));
     await writeFile(join(workshop, 'package-lock.json'), JSON.stringify(project.lockfile));
     await npm([...CI, ...NO_DETOURS], { ...options, cwd: workshop });
+    // npm's notes on what it installed, by a lockfile that is not the plugin's and knows of no scripts.
+    await rm(join(workshop, 'node_modules/.package-lock.json'), { force: true });
+    if (allowScripts.length > 0) {
+      const fetched = { ...plan, packages: new Map([...plan.packages].filter(([, { origin }]) => origin !== 'plugin')) };
+      await comparePackages(workshop, fetched);
+      unrun = await runScripts({ ...options, cwd: workshop }, allowScripts, fetched);
+    }
   }
   const own = [...plan.packages].filter(([place, { origin }]) => origin === 'plugin' && !place.includes('/node_modules/'));
   await mergeModules(dir, join(workshop, 'node_modules'), own.map(([place]) => place), join(workshop, 'brought')); // prettier-ignore
+  return unrun;
 }
 
 async function findLockfile(dir: string): Promise<string | null> {

@@ -67,6 +67,13 @@ export function declaredDependencies(manifest: Fields): { required: string[]; op
   return { required, optional };
 }
 
+/** What a package asks for by its package.json: name and spec. */
+export function declaredNeeds(manifest: Fields): Map<string, string> {
+  const fields = ['peerDependencies', 'dependencies', 'optionalDependencies'];
+  const all = fields.flatMap((field) => Object.entries(record(manifest[field])));
+  return new Map(all.filter((each): each is [string, string] => typeof each[1] === 'string'));
+}
+
 /** Throws `Refused` for a package.json that leads to other folders or addresses, also where npm would not see that. */
 export function checkManifest(manifest: Fields): void {
   if (manifest['workspaces'] !== undefined)

@@ -6,7 +6,7 @@ import parseVersion from 'semver/functions/parse.js';
 import { parseJson } from '../catalog/json-text.ts';
 import { shown } from '../util/naming.ts';
 import { Refused } from './entry-path.ts';
-import { record } from './locked-entry.ts';
+import { type Fields, record } from './locked-entry.ts';
 import type { Plan } from './lockfile.ts';
 
 const MAX_MANIFEST_BYTES = 16 * 2 ** 20;
@@ -38,9 +38,9 @@ export async function comparePackages(dir: string, { packages }: Plan): Promise<
       if (optional) continue;
       throw new Refused(`has a lockfile with ${shown(place)}, which is not there after npm ci`);
     }
-    if (manifest.name === name && isSameVersion(manifest.version, version)) continue;
+    if (manifest['name'] === name && isSameVersion(manifest['version'], version)) continue;
     throw new Refused(
-      `has a lockfile with ${shown(`${name}@${version}`)} at ${shown(place)}, and there came ${shown(`${String(manifest.name)}@${String(manifest.version)}`)}`,
+      `has a lockfile with ${shown(`${name}@${version}`)} at ${shown(place)}, and there came ${shown(`${String(manifest['name'])}@${String(manifest['version'])}`)}`,
     );
   }
   for (const place of await packagesIn(dir)) {
@@ -54,8 +54,6 @@ export async function mergeModules(dir: string, fetched: string, own: readonly s
   const modules = join(dir, 'node_modules');
   const hadOwn = await rename(modules, aside).then(() => true, () => false); // prettier-ignore
   await rename(fetched, modules).catch(() => mkdir(modules));
-  // npm's notes on what it installed, by a lockfile that is not the plugin's.
-  await rm(join(modules, '.package-lock.json'), { force: true });
   if (!hadOwn) return;
   for (const place of own) {
     await mkdir(dirname(join(dir, place)), { recursive: true });
@@ -74,14 +72,14 @@ export async function removeCommands(modules: string): Promise<void> {
   }
 }
 
-async function readManifest(dir: string, place: string): Promise<{ name: unknown; version: unknown } | null> {
+/** Null where there is none. Throws `Refused` for one that is not to be read. */
+export async function readManifest(dir: string, place: string): Promise<Fields | null> {
   const file = join(dir, place, 'package.json');
   const stats = await lstat(file).catch(() => null);
   if (stats === null) return null;
   if (!stats.isFile() || stats.size > MAX_MANIFEST_BYTES) throw new Refused(`has a package.json in ${shown(place)} that is not read`);
   try {
-    const { name, version } = record(parseJson(await readFile(file, 'utf8')));
-    return { name, version };
+    return record(parseJson(await readFile(file, 'utf8')));
   } catch (error) {
     if (error instanceof SyntaxError) throw new Refused(`has a package.json in ${shown(place)} that is not JSON: ${error.message}`);
     throw error;

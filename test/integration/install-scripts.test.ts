@@ -20,7 +20,7 @@ const noting = (): object => ({
   scripts: Object.fromEntries(
     ['preinstall', 'install', 'postinstall', 'prepare'].map((each) => [
       each,
-      `node -e "fs.appendFileSync('${join(user.home, 'ran')}', process.cwd().replace(/.*.packed.1.0.0./, '') + ' ' + String(process.env.SECRET) + String.fromCharCode(10))"`,
+      `node -e "fs.appendFileSync('${join(user.home, 'ran')}', process.cwd().replace(/^.*?.node_modules/, 'node_modules') + ' ' + String(process.env.SECRET) + String.fromCharCode(10))"`,
     ]),
   ),
 });
@@ -126,5 +126,59 @@ describe.each(NPMS)('%s', (npm) => {
     );
     expect(await install(source, 'sharp')).toMatchObject({ outcome: 'installed', warnings: [] });
     expect(await ran()).toEqual(['tool']);
+  });
+
+  describe('a script meets no package but those that its own package asks for', () => {
+    /** A package whose script requires another one, and may start a command in the place of Node. */
+    const sharpWith = (fields: object): ReturnType<Registry['publish']> => {
+      const script = { path: 'package/script.js', body: `try { require('helper'); } catch {}` };
+      return registry.publish('sharp', '1.0.0', { ...fields, scripts: { postinstall: 'node script.js' } }, [script]);
+    };
+    const noteTo = (): string => `require('node:fs').appendFileSync('${join(user.home, 'ran')}', 'evil')`;
+    const evil = (): ReturnType<Registry['publish']> =>
+      registry.publish('evil', '1.0.0', { main: 'evil.js', bin: { node: 'evil.js' } }, [
+        { path: 'package/evil.js', body: `#!${process.execPath}\n${noteTo()}`, mode: 0o755 },
+      ]);
+
+    test('none that lies in the archive of the plugin', TIMEOUT, async () => {
+      const sharp = sharpWith({ dependencies: { helper: '1.0.0' } });
+      const source = await archiveOf(
+        { dependencies: { sharp: '1.0.0', helper: '1.0.0' }, bundleDependencies: ['helper'] },
+        {
+          'node_modules/sharp': { ...sharp, dependencies: { helper: '1.0.0' } },
+          'node_modules/helper': { version: '1.0.0', inBundle: true },
+        },
+        [
+          { path: 'package/node_modules/helper/package.json', body: '{"name":"helper","version":"1.0.0","main":"index.js"}' },
+          { path: 'package/node_modules/helper/index.js', body: noteTo() },
+        ],
+      );
+      expect(await install(source, 'sharp')).toMatchObject({ outcome: 'installed' });
+      expect(await ran()).toEqual([]);
+    });
+
+    test('none that an alias of the plugin puts in the place of another', TIMEOUT, async () => {
+      const source = await archiveOf(
+        { dependencies: { sharp: '1.0.0', helper: 'npm:evil@1.0.0' } },
+        { 'node_modules/sharp': sharpWith({}), 'node_modules/helper': { ...evil(), name: 'evil' } },
+      );
+      const told = await install(source, 'sharp');
+      expect(told).toMatchObject({ outcome: 'installed', warnings: [] });
+      expect(await ran()).toEqual([]);
+      expect(existsSync(join(told.dir!, 'node_modules/helper/evil.js'))).toBe(true);
+    });
+
+    test.each([
+      ['a need that it does not have', { evil: '1.0.0' }, 'node_modules/evil', {}],
+      ['an alias that it does not have', { helper: 'npm:evil@1.0.0' }, 'node_modules/helper', { name: 'evil' }],
+    ])('and a lockfile that gives it %s is refused', TIMEOUT, async (_, needs, place, named) => {
+      const source = await archiveOf(
+        { dependencies: { sharp: '1.0.0' } },
+        { 'node_modules/sharp': { ...sharpWith({}), dependencies: needs }, [place]: { ...evil(), ...named } },
+      );
+      const reason = expect.stringMatching(/its own package\.json does not ask for it/) as string;
+      expect(await install(source, 'sharp')).toMatchObject({ code: 'ERR_INSTALL_FAILED', phase: 'dependencies', reason });
+      expect(await ran()).toEqual([]);
+    });
   });
 });
