@@ -1,7 +1,7 @@
 /**
  * Files that running a plugin leaves in its own folder, and that are no change of it: caches of tools, and what is written about a crash.
  *
- * 1. None of these names is one that `import` or `require` of a package or a neighbouring file comes to.
+ * 1. None of these files is there when a version is installed: `installPlugin` leaves them out.
  */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';

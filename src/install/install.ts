@@ -6,13 +6,14 @@
  * 2. A version that is there is never replaced by other content, unless it is no longer what was installed.
  * 3. Whatever fails leaves no trace.
  */
-import { lstat, mkdir, rename } from 'node:fs/promises';
+import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { checkBuilt, describeFsError, readRelease, type Release } from '../catalog/release.ts';
 import { ConfigInvalidError, InstallFailedError, type InstallPhase, IntegrityError, isChameleonError, ManifestInvalidError } from '../errors.ts';
 import { shown } from '../util/naming.ts';
 import { findOtherWriter } from '../util/other-writers.ts';
 import type { InstallOptions, InstallResult } from './types.ts';
+import { isCache } from './byproducts.ts';
 import { installDependencies } from './dependencies.ts';
 import { Refused, refuseRepository } from './entry-path.ts';
 import { realPluginDir } from './installed.ts';
@@ -70,6 +71,7 @@ async function installFrom(work: Work): Promise<InstallResult> {
   await mkdir(unpacked);
   await unpackArchive(archive, unpacked, undefined, options.signal);
   await takeLockfile(source, unpacked);
+  await dropCaches(unpacked);
 
   enter('checking', 'package.json');
   const release = await readUnpacked(unpacked, work);
@@ -89,6 +91,7 @@ async function installFrom(work: Work): Promise<InstallResult> {
   const workshop = join(staging.dir, 'workshop');
   const unrun = await installDependencies({ cwd: dir, workshop, allowScripts: options.allowScripts ?? [], ...run });
 
+  await dropCaches(dir);
   enter('hashing', `${name}@${version}`);
   const files = await readTree(dir);
   for (const { path } of files.files) refuseRepository(path);
@@ -101,6 +104,12 @@ async function installFrom(work: Work): Promise<InstallResult> {
     warnings.push(`${name}@${version} is no plugin as far as can be seen without running it: neither its code nor its package.json names methods`);
   }
   return settle(record, tree, target, warnings, work);
+}
+
+/** No hash holds a cache, so none may come along: code could lie in it. Those that are made when it runs have their place then. */
+async function dropCaches(dir: string): Promise<void> {
+  const { files } = await readTree(dir);
+  for (const { path } of files) if (isCache(path)) await rm(join(dir, path));
 }
 
 /** Throws `ManifestInvalidError`, whose file is named as the user knows it. */

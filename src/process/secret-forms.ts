@@ -68,6 +68,7 @@ export const TOKEN_FORMS: Readonly<Record<string, string>> = {
   Slack: String.raw`(?:xox[abeoprs](?:\.xox[bp])?-[\w-]{10,}|xapp-[\w-]{10,})`,
   'Discord bot': String.raw`[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,}`,
   'Telegram bot': String.raw`\d{8,10}:AA[\w-]{30,}`,
+  'Telegram bot in a URL': String.raw`bot\d{8,10}:AA[\w-]{30,}`,
   Facebook: String.raw`EAAC[A-Za-z0-9]{40,}`,
   // Work and watching.
   Atlassian: String.raw`ATOA[\w=-]{20,}`,

@@ -11,6 +11,7 @@ const ANYWHERE = [
   'token',
   '(?:access|account|api|auth|client|consumer|deploy|encryption|hmac|jwt|license|master|private|secret|service|session|shared[-_]?access|signing|ssh|storage|subscription|webhook)[-_]?key',
   'api key',
+  'secret[-_]?key[-_]?base',
   'credentials?',
   '(?:asp\\.net_|j|php|[-_])sess(?:ion)?[-_]?id',
   'connect\\.sid',
@@ -19,7 +20,7 @@ const ANYWHERE = [
   'connection[-_ ]?password',
 ];
 /** Must stand alone, or behind a separator or a change of case: not `compass` or `author`. */
-const WHOLE = ['auth', 'authorization', 'cookie', 'jwt', 'otp', 'pass', 'pwd', 'sessionid', 'totp', 'bearer'];
+const WHOLE = ['auth', 'authorization', 'cookie', 'jwt', 'otp', 'pass', 'psk', 'pw', 'pwd', 'sessionid', 'totp', 'bearer'];
 const NAME = `(?:${[...ANYWHERE, ...WHOLE].join('|')})`;
 const SUFFIX = '(?:[-_.]?(?:b64|base64|hash|plain|value|\\d))?';
 const QUOTE = '\\\\{0,8}["\'`]';

@@ -12,14 +12,14 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { readRegularFile } from './read-file.ts';
 
 const MAX_LINKS = 40;
-const MAX_GROUPS_BYTES = 2 ** 20;
+const MAX_ACCOUNTS_BYTES = 2 ** 20;
 const WRITABLE = 0o022;
 const STICKY = 0o1000;
 
 /** Remembers what it read of the file system, for one pass over many paths that share folders. */
 export class Lookups {
   readonly #entries = new Map<string, Promise<Stats>>();
-  #groups: Promise<string> | null = null;
+  readonly #accounts = new Map<string, Promise<string>>();
 
   /** Throws what `lstat` does. */
   entry(path: string): Promise<Stats> {
@@ -28,9 +28,11 @@ export class Lookups {
     return found;
   }
 
-  /** `/etc/group`; empty where it cannot be read. */
-  groups(): Promise<string> {
-    return (this.#groups ??= readRegularFile('/etc/group', { maxBytes: MAX_GROUPS_BYTES }).catch(() => ''));
+  /** `/etc/group` or `/etc/passwd`; empty where it cannot be read. */
+  accounts(file: '/etc/group' | '/etc/passwd'): Promise<string> {
+    const read = this.#accounts.get(file) ?? readRegularFile(file, { maxBytes: MAX_ACCOUNTS_BYTES }).catch(() => '');
+    this.#accounts.set(file, read);
+    return read;
   }
 }
 
@@ -84,7 +86,17 @@ const isTrusted = (stats: Stats, uid: number): boolean => stats.uid === uid || s
 async function writableByOthers(stats: Stats, uid: number, lookups: Lookups): Promise<boolean> {
   if ((stats.mode & 0o002) !== 0) return true;
   if ((stats.mode & 0o020) === 0) return false;
-  return !(uid !== 0 && stats.uid === uid && stats.gid === uid && hasNoOtherMembers(stats.gid, await lookups.groups()));
+  if (uid === 0 || stats.uid !== uid || stats.gid !== uid) return true;
+  const [groups, users] = await Promise.all([lookups.accounts('/etc/group'), lookups.accounts('/etc/passwd')]);
+  return !hasNoOtherMembers(stats.gid, groups) || isGroupOfOthers(stats.gid, uid, users);
+}
+
+/** `/etc/group` does not list those whose first group it is. */
+function isGroupOfOthers(gid: number, uid: number, users: string): boolean {
+  return users.split('\n').some((line) => {
+    const [, , userId, groupId] = line.split(':');
+    return groupId === String(gid) && userId !== String(uid);
+  });
 }
 
 /** A user's own group has the user's name. */

@@ -130,3 +130,16 @@ test('folders that execArgv or NODE_OPTIONS name for diagnostics stay theirs', T
   expect(found).toContainEqual(expect.stringMatching(/^report\..*\.json$/));
   expect(await readdir(join(dir, '.chameleon/diagnostics'))).toEqual([]);
 });
+
+test('a cache in an archive is left out, so that no code of a version is in no record', TIMEOUT, async () => {
+  const pluginDir = join(home, 'plugins');
+  const put = (main: string): Promise<string> =>
+    putArchive(join(home, 'b.tgz'), [
+      { path: 'package/package.json', body: JSON.stringify({ ...MANIFEST, version: '2.0.0', main }) },
+      { path: 'package/main.js', body: 'export default { methods: {} };' },
+      { path: 'package/.cache/main.js', body: 'export default { methods: {} };' },
+    ]);
+  expect(await rejection(installPlugin(await put('.cache/main.js'), { pluginDir }))).toMatchObject({ code: 'ERR_MANIFEST_INVALID' });
+  const installed = await installPlugin(await put('main.js'), { pluginDir });
+  expect(await readdir(join(installed.dir, '.cache'))).toEqual([]);
+});

@@ -1,6 +1,6 @@
 /** Plugins that another user could change: refused under strictModes, else named in one warning. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readdirSync, renameSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createSupervisor, defaultOptions, installPlugin, planPlugins, type Supervisor, type SupervisorOptions } from '../../src/index.ts';
@@ -204,21 +204,22 @@ testAsRoot("another user than root starts root's plugins and those of its own gr
   const script = `const { planPlugins } = await import(${JSON.stringify(index)});
     const { plugins, refused, warnings } = await planPlugins({ pluginDir: ${JSON.stringify(pluginDir)} });
     console.log(JSON.stringify([plugins.length, refused.length, warnings.length]));`;
-  const plan = (): unknown =>
-    JSON.parse(
-      execFileSync(
-        'setpriv',
-        ['--reuid', `${SOMEBODY}`, '--regid', `${SOMEBODY}`, '--clear-groups', process.execPath, '--input-type=module', '-e', script],
-        {
-          encoding: 'utf8',
-        },
-      ),
-    );
+  const asSomebody = ['setpriv', '--reuid', `${SOMEBODY}`, '--regid', `${SOMEBODY}`, '--clear-groups'];
+  /** Where these lines are all of /etc/passwd. */
+  const plan = async (users: string): Promise<unknown> => {
+    const passwd = join(await supervise.tempDir(), 'passwd');
+    writeFileSync(passwd, users);
+    const mounted = ['--mount', 'sh', '-c', 'mount --bind "$0" /etc/passwd && exec "$@"', passwd];
+    const run = [...mounted, ...asSomebody, process.execPath, '--input-type=module', '-e', script];
+    return JSON.parse(execFileSync('unshare', run, { encoding: 'utf8' }));
+  };
+  const alone = `somebody:x:${SOMEBODY}:${SOMEBODY}::/:/bin/sh\n`;
   const dir = await putFixture(pluginDir, 'polite');
-  expect(plan()).toEqual([1, 0, 0]);
+  expect(await plan(alone)).toEqual([1, 0, 0]);
   chownSync(dir, SOMEBODY, SOMEBODY);
   chmodSync(dir, 0o775);
-  expect(plan()).toEqual([1, 0, 0]);
+  expect(await plan(alone)).toEqual([1, 0, 0]);
+  expect(await plan(`${alone}other:x:${SOMEBODY + 1}:${SOMEBODY}::/:/bin/sh\n`)).toEqual([1, 0, 1]);
   chownSync(dir, SOMEBODY + 1, SOMEBODY);
-  expect(plan()).toEqual([1, 0, 1]);
+  expect(await plan(alone)).toEqual([1, 0, 1]);
 });
