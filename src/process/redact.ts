@@ -136,10 +136,11 @@ function struckTexts(value: unknown, depth: number): unknown {
 
 /** Colours may stand between a name and its value: a line in which they hide a secret loses them. */
 function strike(line: string): string {
-  if (!line.includes('\u001B[')) return strikePlain(line);
-  const plain = line.replace(COLOUR, '');
-  const clean = strikePlain(plain);
-  return clean === plain ? line : clean;
+  const clean = strikePlain(line);
+  if (!line.includes('\u001B[')) return clean;
+  const plain = clean.replace(COLOUR, '');
+  const cleaner = strikePlain(plain);
+  return cleaner === plain ? clean : cleaner;
 }
 
 function strikePlain(line: string): string {
