@@ -79,12 +79,12 @@ describe('a hostile client loses its own connection and nothing else', () => {
   });
 
   test('a line that takes its time while the answers before it are not read is none of these', async () => {
-    await bench.serve({ stallMs: 300 });
+    await bench.serve({ stallMs: 1_500 });
     const { connection, received } = await bench.open();
     connection.pause();
     const large = request(1, 'call', { plugin: 'a', method: 'echo', args: ['x'.repeat(1_000_000)] });
     connection.write(request(2, 'call', { plugin: 'a', method: 'hang' }) + large.repeat(4) + '{"id":3,');
-    await new Promise((resolve) => setTimeout(resolve, 900));
+    await new Promise((resolve) => setTimeout(resolve, 3_500));
     connection.resume();
     connection.write('"op":"status"}\n');
     await eventually(() => expect(received()).toContain('{"id":3,"result":{"pid":1,"name":null}}'));
