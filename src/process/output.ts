@@ -9,6 +9,9 @@ import { StringDecoder } from 'node:string_decoder';
 import { Redactor, redactLines } from './redact.ts';
 
 const MAX_LINE = 65_536;
+/** A long line is cut between two words, if there is a place so near to its end: halves of a secret would not be recognised. */
+const CUT_WITHIN = 4_096;
+const PLACE_TO_CUT = /[,;}\]\s]/;
 
 /** Calls `onLine` for each line until the stream ends or is destroyed; errors of the pipe are its end. */
 export function readLines(stream: Readable, onLine: (line: string) => void): void {
@@ -16,8 +19,14 @@ export function readLines(stream: Readable, onLine: (line: string) => void): voi
   let partial = '';
   const emit = (line: string): void => {
     let rest = line.endsWith('\r') ? line.slice(0, -1) : line;
-    for (; rest.length > MAX_LINE; rest = rest.slice(MAX_LINE)) onLine(rest.slice(0, MAX_LINE));
+    while (rest.length > MAX_LINE) rest = cutPiece(rest);
     onLine(rest);
+  };
+  /** Emits the first piece of what is longer than a line may be; answers with the rest. */
+  const cutPiece = (text: string): string => {
+    const end = pieceEnd(text);
+    onLine(text.slice(0, end));
+    return text.slice(end);
   };
   const cut = (text: string): void => {
     let from = 0;
@@ -27,7 +36,7 @@ export function readLines(stream: Readable, onLine: (line: string) => void): voi
       from = newline + 1;
     }
     partial += text.slice(from);
-    for (; partial.length > MAX_LINE; partial = partial.slice(MAX_LINE)) onLine(partial.slice(0, MAX_LINE));
+    while (partial.length > MAX_LINE) partial = cutPiece(partial);
   };
   stream.on('data', (chunk: Buffer) => cut(decoder.write(chunk)));
   stream.on('error', () => stream.destroy());
@@ -36,6 +45,15 @@ export function readLines(stream: Readable, onLine: (line: string) => void): voi
     if (partial !== '') emit(partial);
     partial = '';
   });
+}
+
+function pieceEnd(text: string): number {
+  for (let end = MAX_LINE; end > MAX_LINE - CUT_WITHIN; end--) {
+    const [before, last] = [text[end - 2]!, text[end - 1]!];
+    // A name stays with its value.
+    if (PLACE_TO_CUT.test(last) && !/[:=\s]/.test(before)) return end;
+  }
+  return MAX_LINE;
 }
 
 /** The last lines of a stream, for crash reports: at most 40 lines and 8 KiB, without secrets. */

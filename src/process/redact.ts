@@ -6,7 +6,8 @@
  */
 import { printable } from '../util/printable.ts';
 import { PLACED_FORMS, TOKEN_FORMS } from './secret-forms.ts';
-import { isSecretName, strikeNamed } from './secret-names.ts';
+import { isSecretName, isSecretText, opensSecretList, strikeListLine, strikeNamed } from './secret-names.ts';
+import { isSecretNameLine, secretFields, strikePairs, strikeValueLine } from './secret-pairs.ts';
 
 const STRUCK = '[redacted]';
 const TOKEN = new RegExp(`(?<!\\w)(?:${Object.values(TOKEN_FORMS).join('|')})`, 'g');
@@ -52,21 +53,21 @@ export function redactLines(lines: readonly string[], isInKey = false): string {
   return printable(clean.join('\n'));
 }
 
-/** The lines of one stream, one by one: a private key takes many. */
+/** The lines of one stream, one by one: a private key takes many, and a list or a name may stand above its secrets. */
 export class Redactor {
-  #inKey: boolean;
+  #within: 'text' | 'key' | 'list' | 'pair';
 
   constructor(isInKey = false) {
-    this.#inKey = isInKey;
+    this.#within = isInKey ? 'key' : 'text';
   }
 
   get isInKey(): boolean {
-    return this.#inKey;
+    return this.#within === 'key';
   }
 
   /** Notes a line that nobody will see. Cheap: of a flood of lines each comes here. */
   pass(line: string): void {
-    if (this.#inKey ? !isKeyLine(line) : line.includes('PRIVATE KEY')) this.line(line);
+    if (this.isInKey ? !isKeyLine(line) : line.includes('PRIVATE KEY')) this.line(line);
   }
 
   /** The line without its secrets. A record may hold several lines: they are taken one by one. */
@@ -79,19 +80,36 @@ export class Redactor {
   }
 
   #one(line: string): string {
-    if (this.#inKey) {
-      if (KEY_ENDS.test(line)) {
-        this.#inKey = false;
-        return STRUCK;
-      }
-      if (isKeyLine(line)) return line.trim() === '' ? line : STRUCK;
-      // It was cut off: what follows is other text.
-      this.#inKey = false;
-    }
+    const clean = this.#struck(line);
+    if (clean !== null) return clean;
+    this.#within = 'text';
     if (FRAME.test(line)) return line;
+    if (opensSecretList(line)) this.#within = 'list';
+    else if (isSecretNameLine(line)) this.#within = 'pair';
     if (!line.includes('-----')) return strike(line);
-    this.#inKey = KEY_BEGINS.test(line) && !KEY_ENDS.test(line);
+    if (KEY_BEGINS.test(line) && !KEY_ENDS.test(line)) this.#within = 'key';
     return strike(strikeRestOfKey(line.replace(KEY_IN_LINE, STRUCK)));
+  }
+
+  /** The line by what the lines above it have begun; null if they say nothing of it. */
+  #struck(line: string): string | null {
+    switch (this.#within) {
+      case 'text':
+        return null;
+      case 'key':
+        // A key that was cut off is followed by other text.
+        if (!KEY_ENDS.test(line)) return isKeyLine(line) ? (line.trim() === '' ? line : STRUCK) : null;
+        this.#within = 'text';
+        return STRUCK;
+      case 'list':
+        return strikeListLine(line, STRUCK);
+      case 'pair': {
+        const clean = strikeValueLine(line, STRUCK);
+        if (clean !== null) this.#within = 'text';
+        // Other fields may stand between the name and its value.
+        return clean ?? (/^\s+["']?[\w-]+["']?\s{0,4}[:=]/.test(line) && !isSecretNameLine(line) ? strike(line) : null);
+      }
+    }
   }
 }
 
@@ -124,14 +142,16 @@ export function redactValue(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return new Redactor().line(value);
   if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value;
   if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
+  const fields = Object.entries(value);
+  const paired = secretFields(fields);
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, isSecretName(name) ? struckTexts(item, depth + 1) : redactValue(item, depth + 1)]),
+    fields.map(([name, item]) => [name, isSecretName(name) || paired.has(name) ? struckTexts(name, item, depth + 1) : redactValue(item, depth + 1)]),
   );
 }
 
-function struckTexts(value: unknown, depth: number): unknown {
-  if (typeof value === 'string') return value === '' ? value : STRUCK;
-  return Array.isArray(value) ? value.map((item) => struckTexts(item, depth + 1)) : redactValue(value, depth);
+function struckTexts(name: string, value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return isSecretText(name, value) ? STRUCK : value;
+  return Array.isArray(value) ? value.map((item) => struckTexts(name, item, depth + 1)) : redactValue(value, depth);
 }
 
 /** Colours may stand between a name and its value: a line in which they hide a secret loses them. */
@@ -147,7 +167,7 @@ function strikePlain(line: string): string {
   let clean = line.replace(MAYBE_TOKEN, (run) => (TOKEN_PART.test(run) ? run.replace(TOKEN, STRUCK) : run));
   if (clean.includes('@') && clean.includes('://')) clean = clean.replace(PASSWORD_IN_URL, `$1${STRUCK}`).replace(TOKEN_IN_URL, `$1${STRUCK}`);
   for (const { near, pattern } of PLACED) if (clean.includes(near)) clean = clean.replace(pattern, `$1${STRUCK}`);
-  return strikeNamed(clean, STRUCK).replace(SCHEME, (match, scheme: string, value: string) => {
+  return strikePairs(strikeNamed(clean, STRUCK), STRUCK).replace(SCHEME, (match, scheme: string, value: string) => {
     const isSecret = scheme.toLowerCase() === 'basic' ? isCredentials(value) : isBearer(value);
     return isSecret ? match.slice(0, -value.length) + STRUCK : match;
   });

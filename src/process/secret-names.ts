@@ -22,7 +22,7 @@ const ANYWHERE = [
 /** Must stand alone, or behind a separator or a change of case: not `compass` or `author`. */
 const WHOLE = ['auth', 'authorization', 'cookie', 'jwt', 'otp', 'pass', 'psk', 'pw', 'pwd', 'sessionid', 'totp', 'bearer'];
 const NAME = `(?:${[...ANYWHERE, ...WHOLE].join('|')})`;
-const SUFFIX = '(?:[-_.]?(?:b64|base64|hash|plain|value|\\d))?';
+const SUFFIX = 's?(?:[-_.]?(?:b64|base64|hash|plain|value|\\d))?';
 const QUOTE = '\\\\{0,8}["\'`]';
 const QUOTED = `(\\\\{0,8}["'\`])(.*?)\\`;
 
@@ -38,6 +38,13 @@ const AFTER_FLAG = new RegExp(
   'gi',
 );
 const MAX_LOOKS_INSIDE = 64;
+/** The further texts of a list, and the further cookies of a line. */
+const NEXT_IN_LIST = new RegExp(`(\\s{0,4},\\s{0,4})${QUOTED}2`, 'y');
+const NEXT_COOKIE = /(;\s{0,2})[\w.-]{1,64}=[^\s;,"']*/y;
+const OPENS_LIST = /([\w.-]{1,80})["'`\]]*\s{0,4}(?:=>|[:=])\s{0,4}\[$/;
+const LIST_LINE = /^(\s*)(?:["'`].*["'`])(,?\s*)$/;
+/** Of many: as often a number of them as the secrets themselves. */
+const PLURAL = /(?:codes|cookies|jwts|keys|otps|passphrases|passwords|secrets|tokens)$/i;
 const IN_TAG = new RegExp(`>(?<=<[\\w:.-]{0,60}${NAME}[^<>]{0,100}>)([^<>]{1,4096})(?=</)`, 'gi');
 const IN_RAW_HEADERS = /(["'](?:proxy-authorization|authorization|set-cookie|cookie)["'],\s{0,4})(["'])(.*?)\2/gi;
 const HEADER =
@@ -74,6 +81,11 @@ export function isSecretName(name: string): boolean {
   return ENDS_ANYWHERE.test(name) || IS_WHOLE.test(name) || IS_HUMP.test(name);
 }
 
+/** False for an empty text, and for how many there are: `max_tokens: '4096'`. */
+export function isSecretText(name: string, text: string): boolean {
+  return text !== '' && !(PLURAL.test(name) && /^\d+$/.test(text));
+}
+
 /** Strikes out the values of secret names in one line. */
 export function strikeNamed(line: string, struck: string): string {
   let clean = line;
@@ -86,6 +98,19 @@ export function strikeNamed(line: string, struck: string): string {
   }
   if (clean.includes('</')) clean = clean.replace(IN_TAG, (match, value: string) => (isNoSecret(value.trim()) ? match : `>${struck}`));
   return clean.includes(',') ? clean.replace(IN_RAW_HEADERS, `$1$2${struck}$2`) : clean;
+}
+
+/** `"tokens": [` at the end of a line: the lines below hold the texts. */
+export function opensSecretList(line: string): boolean {
+  const end = line.trimEnd();
+  const name = end.endsWith('[') ? OPENS_LIST.exec(end.slice(-100))?.[1] : undefined;
+  return name !== undefined && isSecretName(name);
+}
+
+/** A line that holds nothing but texts of a list, without them; null for any other line. */
+export function strikeListLine(line: string, struck: string): string | null {
+  const [, indent, after] = LIST_LINE.exec(line) ?? [];
+  return indent === undefined ? null : indent + struck + after!;
 }
 
 /** A value that is no secret may hold a name and its secret: `oauth://host?token=…`. It is looked into, so often that time stays linear. */
@@ -102,17 +127,32 @@ function strikeAfterSeparators(line: string, struck: string): string {
       const whole = quote === undefined ? value : `${quote}${value}${quote}`;
       clean += line.slice(from, at + match.length - whole.length) + struck;
       from = at + match.length;
+      const isCookie = /cookies?\s*$/i.test(line.slice(Math.max(0, at - 12), at));
+      const next = quote === undefined ? (isCookie ? NEXT_COOKIE : null) : match.includes('[') ? NEXT_IN_LIST : null;
+      for (let more = follow(next, line, from); more !== null; more = follow(next, line, from)) {
+        clean += more[1]! + struck;
+        from += more[0].length;
+      }
+      AFTER_SEPARATOR.lastIndex = from;
     } else if (looksInside-- > 0) AFTER_SEPARATOR.lastIndex = at + separator.length;
   }
   return clean + line.slice(from);
 }
 
-const isNoSecret = (value: string): boolean => value === '' || PLACEHOLDER.test(value) || PROSE.test(value.replace(/[.,:;!?]$/, ''));
+/** Nothing, a placeholder, or a word of prose. */
+export const isNoSecret = (value: string): boolean => value === '' || PLACEHOLDER.test(value) || PROSE.test(value.replace(/[.,:;!?]$/, ''));
+
+function follow(next: RegExp | null, line: string, from: number): RegExpExecArray | null {
+  if (next === null) return null;
+  next.lastIndex = from;
+  return next.exec(line);
+}
 
 /** `flag` without its first dash. */
 function isFlagValue(flag: string, isListed: boolean, value: string): boolean {
   if (/^-?no-/.test(flag) || isNoSecret(value) || /^[A-Z]+(?:_[A-Z]+)*$/.test(value)) return false;
   // Behind a single dash a plain word may be prose.
+  if (PLURAL.test(flag) && !looksSecret(value)) return false;
   return isSecretName(flag) && (isListed || flag.startsWith('-') || !isPlainWord(value));
 }
 
@@ -144,7 +184,8 @@ function isSecretValue(line: string, at: number, match: string, { quote, value }
   const before = line.slice(Math.max(0, at - 80), at).replace(/(?:\\{0,8}["'`]|\])*\s*$/, '');
   const isArrow = match.startsWith('=>');
   if ((isArrow && quote === undefined) || !isSecretName(before)) return false;
-  if (isNoSecret(value)) return false;
+  if (isNoSecret(value) || !isSecretText(before, value)) return false;
+  if (PLURAL.test(before) && quote === undefined) return looksSecret(value);
   if (SPEAKS_OF_SYNTAX.test(before)) return looksSecret(value);
   const after = line.slice(at + match.length);
   if (/(?:^|[^a-z])pass\d?$/i.test(before)) {

@@ -31,7 +31,6 @@ const NOTHING: Catalog = { releases: new Map(), refused: [] };
 export class Reconciler {
   readonly #roster: Roster;
   readonly #emit: Emit;
-  #refused: Catalog['refused'] = [];
   /** Reloads of each version that the watcher asked for. */
   readonly #reloads = new Map<string, { window: EventWindow; isStopped: boolean }>();
   /** The folders of releases as they were seen last: another one may have taken the place of one. */
@@ -50,7 +49,7 @@ export class Reconciler {
 
   /** What the catalog refused when it was read last. */
   get refused(): Catalog['refused'] {
-    return this.#refused;
+    return this.#roster.refused;
   }
 
   /** Starts what the plugin folder holds. Resolves once each plugin takes calls or is refused, with what comes of the first starts. */
@@ -215,8 +214,8 @@ export class Reconciler {
     const { pluginDir } = this.#roster.options;
     const catalog = pluginDir === null ? NOTHING : await this.#roster.scan(pluginDir);
     this.#see(catalog);
-    const before = new Set(this.#refused.map(({ path, error }) => `${path} ${error.message}`));
-    this.#refused = [];
+    const before = new Set(this.refused.map(({ path, error }) => `${path} ${error.message}`));
+    this.#roster.refused = [];
     // A mistake that is still there is not news.
     for (const { path, error } of catalog.refused) this.#refuse(path, error, !before.has(`${path} ${error.message}`));
     return catalog;
@@ -233,7 +232,7 @@ export class Reconciler {
   }
 
   #refuse(path: string, error: ChameleonError, isNew = true): ChameleonError {
-    this.#refused = [...this.#refused, { path, error }];
+    this.#roster.refused = [...this.refused, { path, error }];
     if (isNew) this.#emit({ kind: 'plugin-refused', path, error });
     return error;
   }

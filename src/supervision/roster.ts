@@ -11,7 +11,7 @@ import satisfies from 'semver/functions/satisfies.js';
 import { scanCatalog, type Catalog } from '../catalog/catalog.ts';
 import { highestSatisfying } from '../catalog/reference.ts';
 import { readRelease, type Release } from '../catalog/release.ts';
-import { PluginExistsError, PluginNotFoundError, SupervisorClosedError, UnsafeFolderError } from '../errors.ts';
+import { PluginExistsError, PluginNotFoundError, PluginUnavailableError, SupervisorClosedError, UnsafeFolderError } from '../errors.ts';
 import type { CallObserver, Emit } from '../events.ts';
 import { Spares } from '../instance/spares.ts';
 import { resolvePluginOptions, resolveRollout, type ResolvedOptions, type ResolvedPluginOptions, type ResolvedRolloutOptions } from '../options.ts';
@@ -49,6 +49,8 @@ export class Roster {
   options: ResolvedOptions;
   /** What happens is remembered there. */
   memory = new Memory(new Map(), null, () => {});
+  /** What the plugin folder holds and may not be started, as it was read last. */
+  refused: Catalog['refused'] = [];
   #closed = false;
   /** Where plugin folders really were, however they were named. */
   readonly #roots = new Set<string>();
@@ -75,11 +77,13 @@ export class Roster {
     return [...this.plugins.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Throws `PluginNotFoundError`. */
+  /** Throws `PluginNotFoundError`, and `PluginUnavailableError` for one that was refused. */
   get(name: string): Plugin {
     const plugin = this.plugins.get(name);
-    if (plugin === undefined) throw new PluginNotFoundError(name, [...this.plugins.keys()]);
-    return plugin;
+    if (plugin !== undefined) return plugin;
+    const refusal = this.refused.find(({ error }) => error.plugin === name)?.error;
+    if (refusal === undefined) throw new PluginNotFoundError(name, [...this.plugins.keys()]);
+    throw new PluginUnavailableError({ plugin: name, version: refusal.version }, 'refused', refusal);
   }
 
   async load(dir: string, asked: LoadOptions): Promise<RolloutResult> {

@@ -26,6 +26,7 @@ test.each<[ReplaceReason, PluginOptions, Behaviour]>([
   ['max-age', { maxAgeMs: 400 }, {}],
   ['cancel-ignored', { cancelGraceMs: 20, concurrency: 8, ignoredCancelRatio: 0 }, { hangsAt: 20 }],
   ['max-calls', { maxCalls: 10 }, { hands: false }],
+  ['memory-limit', { memoryLimitBytes: 200 * 2 ** 20, liveness: { intervalMs: 50 } }, { leakBytes: 2 ** 18, slowMs: 10 }],
 ])('%s %o replaces the owner of a lock, one after the other: %o', async (reason, options, behaviour) => {
   const lock = join(await supervise.tempDir(), 'lock');
   const rollout: PluginOptions['rollout'] = { strategy: 'exclusive' };

@@ -50,6 +50,24 @@ test('a supervisor lives and ends under the fake timers of Vitest', PATIENCE, as
   expect(vi.getTimerCount()).toBe(0);
 });
 
+test('a folder is watched under fake timers', PATIENCE, async () => {
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate', 'Date', 'performance'],
+  });
+  const pluginDir = await supervise.tempDir();
+  const supervisor = supervise.own(await createSupervisor({ pluginDir, watch: true, defaults: { rollout: { holdMs: 200 } } }));
+  const rolledOut = new Promise<string>((done) => {
+    supervisor.on('rollout-phase', ({ phase, version }) => phase === 'retired' && done(version));
+  });
+  const started = new Promise((done) => supervisor.on('instance-ready', done));
+  await putFixture(pluginDir, 'polite');
+  await started;
+  await putFixture(pluginDir, 'polite', { version: '2.0.0' });
+  expect(await rolledOut).toBe('2.0.0');
+  expect(await supervisor.call('polite', 'echo', ['still here'])).toBe('still here');
+  await supervisor.close();
+});
+
 test.each(['before', 'after'])('a supervisor lives and ends under the fake timers of sinon, installed %s it was loaded', PATIENCE, async (when) => {
   const { folder, ...own } = await belongings();
   const install = 'const clock = createRequire(import.meta.url)(process.argv[2]).install();';

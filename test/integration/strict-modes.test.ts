@@ -49,6 +49,12 @@ describe('a folder that others could change', () => {
     expect(refused).toMatchObject({ path: dir, code: 'ERR_UNSAFE_FOLDER' });
     expect(refused!.message).toContain(`${exposed} may be written by other users (mode 777)`);
     expect(refused!.message).toMatch(/chmod go-w.*strictModes: false/);
+    await expect(strict.supervisor.call('polite', 'echo', [1])).rejects.toMatchObject({
+      code: 'ERR_PLUGIN_UNAVAILABLE',
+      state: 'refused',
+      version: '1.0.0',
+      message: expect.stringContaining(exposed) as string,
+    });
     expect(await planPlugins({ pluginDir, strictModes: true })).toMatchObject({ plugins: [], refused: [{ path: dir }], warnings: [] });
 
     const lenient = await start({ pluginDir, strictModes: false });

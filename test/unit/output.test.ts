@@ -49,6 +49,16 @@ describe('lines', () => {
     expect(lines.map((line) => line.length)).toEqual([MAX_LINE, MAX_LINE, MAX_LINE, 7]);
   });
 
+  test.each([
+    ['behind a comma', `"password":"hunter2","x":"`, `"x":"`],
+    ['behind a blank', `password: hunter2 xxx`, 'xxx'],
+  ])('one that is too long is cut between two words: %s', async (_, end, rest) => {
+    const text = 'x'.repeat(MAX_LINE - end.length + 2) + end;
+    const lines = await linesOf(`${text}\n`);
+    expect(lines.join('')).toBe(text);
+    expect(lines[1]).toBe(rest);
+  });
+
   test('a pipe that breaks ends them, with what there was', async () => {
     const stream = new PassThrough();
     const lines: string[] = [];

@@ -192,6 +192,28 @@ const named: [string, string][] = [
   ['["--token","abc123"]', '["--token","[redacted]"]'],
 ];
 
+const lists: [string, string][] = [
+  ["passwords: [ 'hunter2', 'hunter3' ], n: 1", 'passwords: [ [redacted], [redacted] ], n: 1'],
+  ['{"tokens":["abc","def"],"n":1}', '{"tokens":[[redacted],[redacted]],"n":1}'],
+  ["'set-cookie': [ 'a=1; Path=/', 'sid=abc; Path=/' ]", "'set-cookie': [ [redacted], [redacted] ]"],
+  ['API_KEYS=abc123def,n=1', 'API_KEYS=[redacted],n=1'],
+  ['cookie=theme=dark; sid=abc123 status=200', 'cookie=[redacted]; [redacted] status=200'],
+  ["tokens: [\n  'abc',\n  'def'\n],\nn: 'x'", "tokens: [\n  [redacted],\n  [redacted]\n],\nn: 'x'"],
+];
+
+const pairs: [string, string][] = [
+  ['{"name":"DB_PASSWORD","value":"hunter2"}', '{"name":"DB_PASSWORD","value":[redacted]}'],
+  ['{\\"name\\":\\"DB_PASSWORD\\",\\"value\\":\\"hunter2\\"}', '{\\"name\\":\\"DB_PASSWORD\\",\\"value\\":[redacted]}'],
+  ["[ { name: 'A', value: 'x' }, { name: 'apiKey', value: 'abc' } ]", "[ { name: 'A', value: 'x' }, { name: 'apiKey', value: [redacted] } ]"],
+  ['{"value":"hunter2","name":"DB_PASSWORD"}', '{"value":[redacted],"name":"DB_PASSWORD"}'],
+  ['{"ParameterKey":"DbPassword","ParameterValue":"hunter2"}', '{"ParameterKey":"DbPassword","ParameterValue":[redacted]}'],
+  ['{"Name":"/prod/db/password","Type":"SecureString","Value":"x y"}', '{"Name":"/prod/db/password","Type":"SecureString","Value":[redacted]}'],
+  ['<add key="Password" value="hunter2"/>', '<add key="Password" value=[redacted]/>'],
+  ['<property name="password">hunter2</property>', '<property name="password">[redacted]</property>'],
+  ['- name: DB_PASSWORD\n  value: hunter2\n- name: A\n  value: x', '- name: DB_PASSWORD\n  value: [redacted]\n- name: A\n  value: x'],
+  ['  "Name": "token",\n  "Type": "String",\n  "Value": "abc",\n', '  "Name": "token",\n  "Type": "String",\n  "Value": [redacted],\n'],
+];
+
 const headers: [string, string][] = [
   ['Authorization: Bearer abc.def', 'Authorization: [redacted]'],
   ['authorization: token abc123', 'authorization: [redacted]'],
@@ -235,7 +257,7 @@ describe('a secret is struck out', () => {
     expect(redact(`("${token}")`)).toBe('("[redacted]")');
   });
 
-  test.each([...Object.values(placed).flat(), ...named, ...headers, ...urls])('%s', (text, clean) => {
+  test.each([...Object.values(placed).flat(), ...named, ...lists, ...pairs, ...headers, ...urls])('%s', (text, clean) => {
     expect(redact(text)).toBe(clean);
   });
 
@@ -279,6 +301,12 @@ describe('a secret is struck out', () => {
       deep: [{ apiKey: 'abc', url: 'redis://:x@h' }],
       'set-cookie': ['a=b'],
       token: 5,
+      max_tokens: '4096',
+      secrets: ['a', 'b'],
+      env: [
+        { name: 'DB_PASSWORD', value: 'hunter2' },
+        { name: 'HOME', value: '/root' },
+      ],
     };
     expect(redactValue(fields)).toEqual({
       user: 'alice',
@@ -288,6 +316,12 @@ describe('a secret is struck out', () => {
       deep: [{ apiKey: '[redacted]', url: 'redis://:[redacted]@h' }],
       'set-cookie': ['[redacted]'],
       token: 5,
+      max_tokens: '4096',
+      secrets: ['[redacted]', '[redacted]'],
+      env: [
+        { name: 'DB_PASSWORD', value: '[redacted]' },
+        { name: 'HOME', value: '/root' },
+      ],
     });
   });
 });
@@ -324,6 +358,12 @@ describe('what is no secret stays as it is', () => {
     "fetch(url, { credentials: 'include' })",
     'tokens: 128, max_tokens=4096, eos_token: </s>',
     'pass: 12, fail: 0',
+    '"tokens":"128", --max-tokens 4096, passwords: three of them',
+    '{"name":"HOME","value":"/root"}',
+    "{ type: 'Field', name: 'author', value: 'alice' }",
+    '- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef:\n      name: db\n',
+    "names: [\n  'a',\n  'b'\n]",
+    '<item name="user">alice</item>',
     '# pass 12',
     'compass: north, bypass=true, author: alice, authority=high, keyboard: us',
     'primaryKey: id, cacheKey=user:42, key: value',
@@ -421,6 +461,14 @@ describe('takes time linear in the text', () => {
     '\\',
     'api key ',
     "'cookie', ",
+    'value="',
+    'name="token" value="x',
+    'name: token ',
+    '\nname: token\nvalue: x ',
+    "tokens: ['a', ",
+    'cookie=a=1; b=2',
+    'tokens: [\n"a"',
+    '<a key="token">x</a>',
     'x-a',
   ];
   test.each(parts)('%j, over and over', (part) => {
