@@ -157,9 +157,11 @@ class Comparison {
     const listed = enumerated(now).map((each) => this.#set(each));
     const others = Object.keys(now).filter((key) => !['type', 'enum', 'const'].includes(key) && !BESIDE.has(key));
     const isKept = others.every((key) => INDEPENDENT.has(key) && Object.hasOwn(before, key) && this.#same(before[key], now[key]));
-    const types = typesOf(now);
+    const [was, types] = [typesOf(before), typesOf(now)];
     const isPlain = isKept && (types !== null || now.type === undefined);
     return values.filter((value) => {
+      // It never was let through.
+      if (was !== null && !isOf(value, was)) return false;
       const key = keyOf(value, this.#budget);
       if (!listed.every((set) => key !== undefined && set.has(key))) return true;
       if (isPlain) return types !== null && !isOf(value, types);

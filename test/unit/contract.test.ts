@@ -456,6 +456,13 @@ const pairs = fc.tuple(schemas, schemas, fc.infiniteStream(fc.nat(3))).map(([bef
   return [before, mixed(before, other)] as const;
 });
 
+test('nothing is said of a listed value that the old type refused', () => {
+  const schema = { type: 'array', enum: [null, []], maxProperties: 0 };
+  expect(said(schema, { anyOf: [{ maxProperties: 0, not: {} }, schema] })).toEqual([]);
+  expect(said({ type: 'string', enum: [null, 'a'] }, { type: 'string', enum: ['a'] })).toEqual([]);
+  expect(said({ type: 'string', enum: ['a', 'b'] }, { type: 'string', enum: ['a'] })).not.toEqual([]);
+});
+
 describe('whatever the schemas are', () => {
   test('where nothing is said the new one takes all that the old one took', () => {
     let quiet = 0;
