@@ -9,7 +9,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { Redactor, redactLines } from './redact.ts';
 
 const MAX_LINE = 65_536;
-/** A long line is cut between two words, if there is a place so near to its end: halves of a secret would not be recognised. */
+/** Characters at the end of a long line in which a cut between two words is looked for: nobody recognises half a secret. */
 const CUT_WITHIN = 4_096;
 const PLACE_TO_CUT = /[,;}\]\s]/;
 
@@ -17,16 +17,18 @@ const PLACE_TO_CUT = /[,;}\]\s]/;
 export function readLines(stream: Readable, onLine: (line: string) => void): void {
   const decoder = new StringDecoder('utf8');
   let partial = '';
-  const emit = (line: string): void => {
-    let rest = line.endsWith('\r') ? line.slice(0, -1) : line;
-    while (rest.length > MAX_LINE) rest = cutPiece(rest);
-    onLine(rest);
+  /** Returns the rest, which is short enough for a line. */
+  const emitPieces = (text: string): string => {
+    let rest = text;
+    while (rest.length > MAX_LINE) {
+      const end = pieceEnd(rest);
+      onLine(rest.slice(0, end));
+      rest = rest.slice(end);
+    }
+    return rest;
   };
-  /** Emits the first piece of what is longer than a line may be; answers with the rest. */
-  const cutPiece = (text: string): string => {
-    const end = pieceEnd(text);
-    onLine(text.slice(0, end));
-    return text.slice(end);
+  const emit = (line: string): void => {
+    onLine(emitPieces(line.endsWith('\r') ? line.slice(0, -1) : line));
   };
   const cut = (text: string): void => {
     let from = 0;
@@ -35,8 +37,7 @@ export function readLines(stream: Readable, onLine: (line: string) => void): voi
       partial = '';
       from = newline + 1;
     }
-    partial += text.slice(from);
-    while (partial.length > MAX_LINE) partial = cutPiece(partial);
+    partial = emitPieces(partial + text.slice(from));
   };
   stream.on('data', (chunk: Buffer) => cut(decoder.write(chunk)));
   stream.on('error', () => stream.destroy());

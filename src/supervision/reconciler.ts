@@ -47,11 +47,6 @@ export class Reconciler {
     return this.#roster.options;
   }
 
-  /** What the catalog refused when it was read last. */
-  get refused(): Catalog['refused'] {
-    return this.#roster.refused;
-  }
-
   /** Starts what the plugin folder holds. Resolves once each plugin takes calls or is refused, with what comes of the first starts. */
   async begin(): Promise<{ refused: ChameleonError[]; started: Map<string, Promise<ChameleonError[]>> }> {
     const catalog = await this.#scan();
@@ -214,7 +209,7 @@ export class Reconciler {
     const { pluginDir } = this.#roster.options;
     const catalog = pluginDir === null ? NOTHING : await this.#roster.scan(pluginDir);
     this.#see(catalog);
-    const before = new Set(this.refused.map(({ path, error }) => `${path} ${error.message}`));
+    const before = new Set(this.#roster.refused.map(({ path, error }) => `${path} ${error.message}`));
     this.#roster.refused = [];
     // A mistake that is still there is not news.
     for (const { path, error } of catalog.refused) this.#refuse(path, error, !before.has(`${path} ${error.message}`));
@@ -232,7 +227,7 @@ export class Reconciler {
   }
 
   #refuse(path: string, error: ChameleonError, isNew = true): ChameleonError {
-    this.#roster.refused = [...this.refused, { path, error }];
+    this.#roster.refused = [...this.#roster.refused, { path, error }];
     if (isNew) this.#emit({ kind: 'plugin-refused', path, error });
     return error;
   }

@@ -49,7 +49,7 @@ export class Roster {
   options: ResolvedOptions;
   /** What happens is remembered there. */
   memory = new Memory(new Map(), null, () => {});
-  /** What the plugin folder holds and may not be started, as it was read last. */
+  /** Versions that may not be started, as of the last scan of the plugin folder. */
   refused: Catalog['refused'] = [];
   #closed = false;
   /** Where plugin folders really were, however they were named. */

@@ -177,7 +177,7 @@ export class Supervisor extends EventHub {
       rssBytes: ownResidentBytes(),
       spares: this.#roster.spares.waiting,
       plugins: this.#roster.sorted().map((plugin) => plugin.status()),
-      refused: this.#reconciler.refused.map(({ path, error }) => ({ path, code: error.code, message: error.message })),
+      refused: this.#roster.refused.map(({ path, error }) => ({ path, code: error.code, message: error.message })),
     };
   }
 

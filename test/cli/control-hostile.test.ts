@@ -84,6 +84,7 @@ describe('a hostile client loses its own connection and nothing else', () => {
     connection.pause();
     const large = request(1, 'call', { plugin: 'a', method: 'echo', args: ['x'.repeat(1_000_000)] });
     connection.write(request(2, 'call', { plugin: 'a', method: 'hang' }) + large.repeat(4) + '{"id":3,');
+    // Nothing may happen in this time: it is longer than a line may take.
     await new Promise((resolve) => setTimeout(resolve, 3_500));
     connection.resume();
     connection.write('"op":"status"}\n');
