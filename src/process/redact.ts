@@ -7,7 +7,7 @@
 import { printable } from '../util/printable.ts';
 import { PLACED_FORMS, TOKEN_FORMS } from './secret-forms.ts';
 import { isSecretName, isSecretText, opensSecretList, strikeListLine, strikeNamed } from './secret-names.ts';
-import { isSecretNameLine, secretFields, strikePairs, strikeValueLine } from './secret-pairs.ts';
+import { isFieldLine, isSecretNameLine, secretFields, strikePairs, strikeValueLine } from './secret-pairs.ts';
 
 const STRUCK = '[redacted]';
 const TOKEN = new RegExp(`(?<!\\w)(?:${Object.values(TOKEN_FORMS).join('|')})`, 'g');
@@ -80,19 +80,20 @@ export class Redactor {
   }
 
   #one(line: string): string {
-    const clean = this.#struck(line);
+    const plain = line.includes('\u001B[') ? line.replace(COLOUR, '') : line;
+    const clean = this.#struck(line, plain);
     if (clean !== null) return clean;
     this.#within = 'text';
     if (FRAME.test(line)) return line;
-    if (opensSecretList(line)) this.#within = 'list';
-    else if (isSecretNameLine(line)) this.#within = 'pair';
+    if (opensSecretList(plain)) this.#within = 'list';
+    else if (isSecretNameLine(plain)) this.#within = 'pair';
     if (!line.includes('-----')) return strike(line);
     if (KEY_BEGINS.test(line) && !KEY_ENDS.test(line)) this.#within = 'key';
     return strike(strikeRestOfKey(line.replace(KEY_IN_LINE, STRUCK)));
   }
 
-  /** The line by what the lines above it have begun; null if they say nothing of it. */
-  #struck(line: string): string | null {
+  /** Strikes a line by the lines above it; null if they say nothing of it. `plain`: without its colours. */
+  #struck(line: string, plain: string): string | null {
     switch (this.#within) {
       case 'text':
         return null;
@@ -102,12 +103,13 @@ export class Redactor {
         this.#within = 'text';
         return STRUCK;
       case 'list':
-        return strikeListLine(line, STRUCK);
+        return strikeListLine(plain, STRUCK);
       case 'pair': {
-        const clean = strikeValueLine(line, STRUCK);
+        // A private key has lines of its own to be struck.
+        if (line.includes('-----')) return null;
+        const clean = strikeValueLine(plain, STRUCK);
         if (clean !== null) this.#within = 'text';
-        // Other fields may stand between the name and its value.
-        return clean ?? (/^\s+["']?[\w-]+["']?\s{0,4}[:=]/.test(line) && !isSecretNameLine(line) ? strike(line) : null);
+        return clean ?? (isFieldLine(plain) ? strike(line) : null);
       }
     }
   }

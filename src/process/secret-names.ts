@@ -23,7 +23,7 @@ const ANYWHERE = [
 const WHOLE = ['auth', 'authorization', 'cookie', 'jwt', 'otp', 'pass', 'psk', 'pw', 'pwd', 'sessionid', 'totp', 'bearer'];
 const NAME = `(?:${[...ANYWHERE, ...WHOLE].join('|')})`;
 const SUFFIX = 's?(?:[-_.]?(?:b64|base64|hash|plain|value|\\d))?';
-const QUOTE = '\\\\{0,8}["\'`]';
+export const QUOTE = '\\\\{0,8}["\'`]';
 const QUOTED = `(\\\\{0,8}["'\`])(.*?)\\`;
 
 const ENDS_ANYWHERE = new RegExp(`(?:${ANYWHERE.join('|')})${SUFFIX}$`, 'i');
@@ -43,7 +43,7 @@ const NEXT_IN_LIST = new RegExp(`(\\s{0,4},\\s{0,4})${QUOTED}2`, 'y');
 const NEXT_COOKIE = /(;\s{0,2})[\w.-]{1,64}=[^\s;,"']*/y;
 const OPENS_LIST = /([\w.-]{1,80})["'`\]]*\s{0,4}(?:=>|[:=])\s{0,4}\[$/;
 const LIST_LINE = /^(\s*)(?:["'`].*["'`])(,?\s*)$/;
-/** Of many: as often a number of them as the secrets themselves. */
+/** Plural names: a number below one is usually a count. */
 const PLURAL = /(?:codes|cookies|jwts|keys|otps|passphrases|passwords|secrets|tokens)$/i;
 const IN_TAG = new RegExp(`>(?<=<[\\w:.-]{0,60}${NAME}[^<>]{0,100}>)([^<>]{1,4096})(?=</)`, 'gi');
 const IN_RAW_HEADERS = /(["'](?:proxy-authorization|authorization|set-cookie|cookie)["'],\s{0,4})(["'])(.*?)\2/gi;
@@ -100,14 +100,14 @@ export function strikeNamed(line: string, struck: string): string {
   return clean.includes(',') ? clean.replace(IN_RAW_HEADERS, `$1$2${struck}$2`) : clean;
 }
 
-/** `"tokens": [` at the end of a line: the lines below hold the texts. */
+/** True for a line that opens a list under a secret name: `"tokens": [`. */
 export function opensSecretList(line: string): boolean {
   const end = line.trimEnd();
   const name = end.endsWith('[') ? OPENS_LIST.exec(end.slice(-100))?.[1] : undefined;
   return name !== undefined && isSecretName(name);
 }
 
-/** A line that holds nothing but texts of a list, without them; null for any other line. */
+/** Strikes a line of quoted texts, as a list has them; null for any other line. */
 export function strikeListLine(line: string, struck: string): string | null {
   const [, indent, after] = LIST_LINE.exec(line) ?? [];
   return indent === undefined ? null : indent + struck + after!;
@@ -127,9 +127,8 @@ function strikeAfterSeparators(line: string, struck: string): string {
       const whole = quote === undefined ? value : `${quote}${value}${quote}`;
       clean += line.slice(from, at + match.length - whole.length) + struck;
       from = at + match.length;
-      const isCookie = /cookies?\s*$/i.test(line.slice(Math.max(0, at - 12), at));
-      const next = quote === undefined ? (isCookie ? NEXT_COOKIE : null) : match.includes('[') ? NEXT_IN_LIST : null;
-      for (let more = follow(next, line, from); more !== null; more = follow(next, line, from)) {
+      const next = nextBehind(line.slice(Math.max(0, at - 12), at), match.slice(0, -whole.length), quote);
+      for (let more = execAt(next, line, from); more !== null; more = execAt(next, line, from)) {
         clean += more[1]! + struck;
         from += more[0].length;
       }
@@ -142,17 +141,23 @@ function strikeAfterSeparators(line: string, struck: string): string {
 /** Nothing, a placeholder, or a word of prose. */
 export const isNoSecret = (value: string): boolean => value === '' || PLACEHOLDER.test(value) || PROSE.test(value.replace(/[.,:;!?]$/, ''));
 
-function follow(next: RegExp | null, line: string, from: number): RegExpExecArray | null {
-  if (next === null) return null;
-  next.lastIndex = from;
-  return next.exec(line);
+/** The pattern of further secrets behind the first one; null if there can be none. `before` ends with the name, `opening` is behind it. */
+function nextBehind(before: string, opening: string, quote: string | undefined): RegExp | null {
+  if (quote !== undefined) return opening.includes('[') ? NEXT_IN_LIST : null;
+  return /cookies?\s*$/i.test(before) ? NEXT_COOKIE : null;
+}
+
+function execAt(sticky: RegExp | null, line: string, at: number): RegExpExecArray | null {
+  if (sticky === null) return null;
+  sticky.lastIndex = at;
+  return sticky.exec(line);
 }
 
 /** `flag` without its first dash. */
 function isFlagValue(flag: string, isListed: boolean, value: string): boolean {
   if (/^-?no-/.test(flag) || isNoSecret(value) || /^[A-Z]+(?:_[A-Z]+)*$/.test(value)) return false;
-  // Behind a single dash a plain word may be prose.
   if (PLURAL.test(flag) && !looksSecret(value)) return false;
+  // Behind a single dash a plain word may be prose.
   return isSecretName(flag) && (isListed || flag.startsWith('-') || !isPlainWord(value));
 }
 

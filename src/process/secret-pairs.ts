@@ -2,16 +2,17 @@
  * Secrets whose name is itself a value: `{"name": "DB_PASSWORD", "value": "…"}`, `<add key="Password" value="…"/>`, and the lines of YAML
  * or printed JSON that hold one of them each.
  */
-import { isNoSecret, isSecretName } from './secret-names.ts';
+import { isNoSecret, isSecretName, QUOTE } from './secret-names.ts';
 
-const QUOTE = '\\\\{0,8}["\'`]';
-/** So far before and behind a value its name is looked for. */
+/** Characters before and behind a value in which its name may stand. */
 const REACH = 200;
 const VALUE = new RegExp(`\\b\\w{0,20}value(?:${QUOTE})?\\s{0,4}[:=]\\s{0,4}(${QUOTE})(.*?)\\1`, 'gi');
 const NAME = new RegExp(`\\b\\w{0,20}(?:key|name)(?:${QUOTE})?\\s{0,4}[:=]\\s{0,4}(${QUOTE})([^"'\`\\\\]{1,80})\\1`, 'i');
 const NAME_LINE = /^\s*(?:-\s+)?["']?\w{0,20}(?:key|name)["']?\s{0,4}[:=]\s{0,4}["']?([^"',]{1,80})["']?,?$/i;
 const VALUE_LINE = /^(\s*(?:-\s+)?["']?\w{0,20}value["']?\s{0,4}[:=]\s{0,4})(\S.*?)(,?)$/i;
 const IN_ELEMENT = />([^<>]{1,4096})(?=<\/)/g;
+/** Between a name and its value other fields may stand. */
+const FIELD_LINE = /^\s+["']?[\w-]+["']?\s{0,4}[:=]/;
 const NAME_FIELD = /(?:key|name)$/i;
 const VALUE_FIELD = /value$/i;
 
@@ -30,20 +31,25 @@ export function strikePairs(line: string, struck: string): string {
   );
 }
 
-/** `line` says the secret name of a value that comes in one of the next lines. */
+/** True for a line with a secret name whose value follows in a later line. */
 export function isSecretNameLine(line: string): boolean {
   const name = line.length <= REACH ? NAME_LINE.exec(line.trimEnd())?.[1] : undefined;
   return name !== undefined && isSecretName(name);
 }
 
-/** The line of a value behind its name, without the value; null for any other line. */
+/** True for a line that may stand between the lines of a name and of its value. */
+export function isFieldLine(line: string): boolean {
+  return FIELD_LINE.test(line) && !isSecretNameLine(line);
+}
+
+/** Strikes the line of a value, `value: …`; null for any other line. */
 export function strikeValueLine(line: string, struck: string): string | null {
   const [, before = '', value, after = ''] = VALUE_LINE.exec(line.trimEnd()) ?? [];
   if (value === undefined) return null;
   return isNoSecret(value.replace(/^(["'])(.*)\1$/, '$2')) ? line : before + struck + after;
 }
 
-/** The fields of an object that hold a secret because another field says so. */
+/** Names of the fields whose values are secret by another field of the same object. */
 export function secretFields(fields: readonly (readonly [string, unknown])[]): Set<string> {
   const isNamed = fields.some(([field, name]) => NAME_FIELD.test(field) && typeof name === 'string' && isSecretName(name));
   return new Set(isNamed ? fields.map(([field]) => field).filter((field) => VALUE_FIELD.test(field)) : []);

@@ -199,6 +199,8 @@ const lists: [string, string][] = [
   ['API_KEYS=abc123def,n=1', 'API_KEYS=[redacted],n=1'],
   ['cookie=theme=dark; sid=abc123 status=200', 'cookie=[redacted]; [redacted] status=200'],
   ["tokens: [\n  'abc',\n  'def'\n],\nn: 'x'", "tokens: [\n  [redacted],\n  [redacted]\n],\nn: 'x'"],
+  ['{"password": "a[b", "n": "c"}', '{"password": [redacted], "n": "c"}'],
+  ["tokens: [\n  \u001B[32m'abc'\u001B[39m,\n]", 'tokens: [\n  [redacted],\n]'],
 ];
 
 const pairs: [string, string][] = [
@@ -277,6 +279,8 @@ describe('a secret is struck out', () => {
     expect(redact(key.slice(2).join('\n'))).toBe('[redacted]\n[redacted]\n[redacted]');
     expect(redact(`started:\n${key.slice(1).join('\n')}\nended`)).toBe('started:\n[redacted]\n[redacted]\n[redacted]\n[redacted]\nended');
     expect(redact(`${key.slice(0, 3).join('\n')}\nError: next`)).toBe('[redacted]\n[redacted]\n[redacted]\nError: next');
+    const [first, ...others] = key;
+    expect(redact(`name: tls-secret\n  value: ${first}\n${others.join('\n')}\nafter`)).not.toContain(key[1]);
     expect(redact(`${letters(40)}==\\n-----END PRIVATE KEY-----\\nx`)).toBe('[redacted]\\nx');
   });
 
